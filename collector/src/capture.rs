@@ -1,0 +1,1 @@
+//! Reads datagrams from pcap, pcapng and raw payload files.

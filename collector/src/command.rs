@@ -1,0 +1,59 @@
+//! The command line: one file a subcommand, exit codes in one place.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a subcommand can end with, and the exit code that says so.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Bad input, or something asked for is not there: 1.
+    #[error("{0}")]
+    Input(String),
+    /// The words of the command line do not go together: 2.
+    #[error("{0}")]
+    Usage(String),
+    /// The system refused: a port, a folder, the network: 3.
+    #[error("{0}")]
+    System(String),
+}
+
+impl Failure {
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Input(_) => ExitCode::from(1),
+            Self::Usage(_) => ExitCode::from(2),
+            Self::System(_) => ExitCode::from(3),
+        }
+    }
+}
+
+/// Weir collects NetFlow, IPFIX and sFlow at the edge and shows what flows where.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, max_term_width = 100)]
+struct Weir {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Reads the arguments and runs the subcommand.
+#[allow(unreachable_code, reason = "until the first subcommand")]
+pub fn run() -> ExitCode {
+    match dispatch(Weir::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            #[allow(clippy::print_stderr, reason = "the last word of the program")]
+            {
+                eprintln!("weir: {failure}");
+            }
+            failure.code()
+        }
+    }
+}
+
+fn dispatch(weir: Weir) -> Result<(), Failure> {
+    match weir.command {}
+}

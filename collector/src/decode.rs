@@ -1,0 +1,1 @@
+//! Datagrams become rows of a batch.

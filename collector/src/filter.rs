@@ -1,0 +1,1 @@
+//! All channels of all profiles, compiled to one plan.

@@ -1,0 +1,93 @@
+//! Which channels each row of a batch belongs to: what the filter stage hands to accounting.
+
+use super::ROWS;
+
+/// One bit a row of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask([u64; ROWS / 64]);
+
+impl Default for Mask {
+    fn default() -> Self {
+        Self([0; ROWS / 64])
+    }
+}
+
+impl Mask {
+    /// Whether the row's bit is set.
+    pub fn get(&self, row: usize) -> bool {
+        self.0[row / 64] >> (row % 64) & 1 == 1
+    }
+
+    /// Sets or clears the row's bit.
+    pub fn set(&mut self, row: usize, value: bool) {
+        let bit = 1 << (row % 64);
+        if value {
+            self.0[row / 64] |= bit;
+        } else {
+            self.0[row / 64] &= !bit;
+        }
+    }
+
+    /// The 64 rows of a word; row `64 * word` is its lowest bit.
+    pub fn words(&self) -> &[u64; ROWS / 64] {
+        &self.0
+    }
+
+    /// The words for writing.
+    pub fn words_mut(&mut self) -> &mut [u64; ROWS / 64] {
+        &mut self.0
+    }
+}
+
+/// The channels of each row: those of a selective test by row, those of broad channels as masks.
+#[derive(Debug, Default)]
+pub struct HitList {
+    /// (row, channel) pairs, in row order.
+    pub pairs: Vec<(u16, u16)>,
+    /// Channels evaluated as a whole column, with the rows that pass. Reused: only the first
+    /// `broad_len` are of this batch.
+    broad: Vec<(u16, Box<Mask>)>,
+    broad_len: usize,
+}
+
+impl HitList {
+    /// Empties the list and keeps its memory.
+    pub fn clear(&mut self) {
+        self.pairs.clear();
+        self.broad_len = 0;
+    }
+
+    /// A cleared mask for a broad channel, to be filled.
+    pub fn broad_mask(&mut self, channel: u16) -> &mut Mask {
+        if self.broad_len == self.broad.len() {
+            self.broad.push((channel, Box::default()));
+        }
+        let (slot, mask) = &mut self.broad[self.broad_len];
+        self.broad_len += 1;
+        *slot = channel;
+        **mask = Mask::default();
+        mask
+    }
+
+    /// The broad channels with their rows.
+    pub fn broad(&self) -> impl Iterator<Item = (u16, &Mask)> {
+        self.broad[..self.broad_len].iter().map(|(channel, mask)| (*channel, &**mask))
+    }
+}
+
+/// The channels of a batch. A biflow's record is judged twice: as sent, and with its two sides swapped.
+#[derive(Debug, Default)]
+pub struct Hits {
+    /// The record as sent.
+    pub forward: HitList,
+    /// Rows with reverse counters, with source and destination swapped.
+    pub reverse: HitList,
+}
+
+impl Hits {
+    /// Empties both lists and keeps their memory.
+    pub fn clear(&mut self) {
+        self.forward.clear();
+        self.reverse.clear();
+    }
+}

@@ -1,0 +1,1 @@
+//! The spool: numbered blocks on disk until the aggregator has them.

@@ -1,0 +1,294 @@
+//! The block: what an edge tells its aggregator, numbered, so that nothing is ever added twice.
+//!
+//! A [`Block`] is one *cut* of an edge: every two seconds, at a batch boundary, everything that was counted
+//! since the last cut goes into one block as *additions* to slots. The aggregator applies each number of a
+//! spool exactly once; adding is commutative, so late flows and restarts simply add further blocks for the
+//! same slot. Account fills blocks, ship carries them, aggregate applies them: this module is all that those
+//! stages share beside [`crate::flow`].
+
+mod codec;
+
+pub use codec::{DecodeError, MAX_BLOCK_BYTES, decode, encode};
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// A spool's identity: 128 random bits, written when its folder is made.
+pub type SpoolId = u128;
+
+/// Flows, packets and bytes; packets and bytes are scaled by the sampling rate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Sum of the records' `flows`, never scaled.
+    pub flows: u64,
+    /// Scaled packets.
+    pub packets: u64,
+    /// Scaled bytes.
+    pub bytes: u64,
+}
+
+impl Tally {
+    /// Adds another tally; saturates.
+    pub fn add(&mut self, other: &Self) {
+        self.flows = self.flows.saturating_add(other.flows);
+        self.packets = self.packets.saturating_add(other.packets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+}
+
+/// What one channel counted from one source: four protocol classes, whose sum is `all`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Protocol 6.
+    pub tcp: Tally,
+    /// Protocol 17.
+    pub udp: Tally,
+    /// Protocols 1 and 58.
+    pub icmp: Tally,
+    /// Every other protocol.
+    pub other: Tally,
+    /// Event records, which carry no counters and add nothing to the tallies' packets and bytes.
+    pub events: u64,
+}
+
+impl Counters {
+    /// Adds another set of counters; saturates.
+    pub fn add(&mut self, other: &Self) {
+        self.tcp.add(&other.tcp);
+        self.udp.add(&other.udp);
+        self.icmp.add(&other.icmp);
+        self.other.add(&other.other);
+        self.events = self.events.saturating_add(other.events);
+    }
+
+    /// The sum of the four classes.
+    pub fn all(&self) -> Tally {
+        let mut all = self.tcp;
+        all.add(&self.udp);
+        all.add(&self.icmp);
+        all.add(&self.other);
+        all
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A channel that was counted while the block was made, whether anything matched it or not: from this the
+/// aggregator tells a zero from a hole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ChannelKey {
+    /// `namespace/name` of the FlowProfile.
+    pub profile: String,
+    /// The channel's name.
+    pub channel: String,
+}
+
+/// What one channel counted from one source in one slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Index into [`Block::channels`].
+    pub channel: u32,
+    /// Index into [`Block::sources`].
+    pub source: u32,
+    /// The counts.
+    pub counters: Counters,
+}
+
+/// What a block adds to one slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addition {
+    /// Unix milliseconds of the slot's start; a multiple of [`Block::slot_ms`].
+    pub slot_start_ms: u64,
+    /// For how long of the slot the edge was collecting, within this block. Over all blocks of an edge the
+    /// parts add up to at most the slot's length.
+    pub covered_ms: u32,
+    /// Counts; zero rows are left out.
+    pub rows: Vec<Row>,
+}
+
+/// One of the largest keys of a `top[]` element, with its error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopEntry {
+    /// The key as text: an address, a port, a protocol number ...
+    pub key: String,
+    /// The sum is at least this.
+    pub lower: u64,
+    /// The sum is at most this.
+    pub upper: u64,
+}
+
+/// The largest keys of one channel, element and order over one window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopWindow {
+    /// Index into [`Block::channels`].
+    pub channel: u32,
+    /// The element's name, as in `top[].element`.
+    pub element: String,
+    /// `flows`, `packets` or `bytes`.
+    pub order: String,
+    /// Unix milliseconds of the window's start.
+    pub start_ms: u64,
+    /// The window's length.
+    pub length_ms: u32,
+    /// A key that is not listed has at most this sum.
+    pub absent: u64,
+    /// The sum over all keys.
+    pub total: u64,
+    /// The largest first.
+    pub entries: Vec<TopEntry>,
+}
+
+/// The unit of a stream's sequence numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SequenceUnit {
+    /// NetFlow v5 and v7.
+    Flows,
+    /// NetFlow v9.
+    Packets,
+    /// IPFIX: data records, options data included.
+    Records,
+    /// sFlow.
+    Datagrams,
+}
+
+/// Who a stream is (semantics: "Streams").
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StreamKey {
+    /// The listener's name.
+    pub listener: String,
+    /// The exporter's UDP source address.
+    pub exporter: IpAddr,
+    /// Its UDP source port.
+    pub port: u16,
+    /// `netflow5`, `netflow7`, `netflow9`, `ipfix` or `sflow5`.
+    pub protocol: String,
+    /// Engine type and id, source id, observation domain or sub-agent.
+    pub domain: u32,
+    /// sFlow's agent address.
+    pub agent: Option<IpAddr>,
+}
+
+/// What happened on one stream since the last block: differences, so that adding them up is idempotent with
+/// the block.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamCounts {
+    /// Datagrams that belong to the stream.
+    pub datagrams: u64,
+    /// Their bytes (UDP payload).
+    pub bytes: u64,
+    /// Flow records decoded.
+    pub records: u64,
+    /// Options data records decoded.
+    pub options_records: u64,
+    /// Template definitions read, options templates included.
+    pub templates: u64,
+    /// Data sets (or samples) for which no template is known: undecodable now, perhaps decoded later.
+    pub unknown_template_sets: u64,
+    /// Records undecodable, by reason; records where they can be counted, else sets.
+    pub undecodable: Vec<(String, u64)>,
+    /// Sequence units received, duplicates included.
+    pub received: u64,
+    /// Sequence units received twice.
+    pub duplicates: u64,
+    /// Datagrams that came after a later one.
+    pub reordered: u64,
+    /// Sequence units missing: expected = received - duplicates + missing. Negative when a late datagram
+    /// fills a gap that an earlier block reported.
+    pub missing: i64,
+    /// Times the exporter started anew.
+    pub restarts: u64,
+}
+
+/// A stream's report in a block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StreamReport {
+    /// Which stream.
+    pub key: StreamKey,
+    /// The FlowCollector source that it maps to.
+    pub source: String,
+    /// The unit of `received`, `duplicates` and `missing`.
+    pub unit: SequenceUnit,
+    /// Unix milliseconds of the last datagram.
+    pub last_seen_ms: u64,
+    /// The last sampling rate seen, when one is known.
+    pub sampling_rate: Option<f32>,
+    /// Received minus end time of the newest record, in ms, when records carry times.
+    pub clock_skew_ms: Option<i64>,
+    /// The next sequence number expected: the watermark from which loss is told after a restart of the edge.
+    pub next_sequence: u32,
+    /// What happened since the last block.
+    pub counts: StreamCounts,
+}
+
+/// What one listener's sockets counted since the last block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerReport {
+    /// The listener's name.
+    pub listener: String,
+    /// Datagrams read.
+    pub datagrams: u64,
+    /// Datagrams that the kernel dropped because the receive buffer was full (SO_RXQ_OVFL).
+    pub kernel_drops: u64,
+    /// Datagrams that belong to no stream, by reason (`wrong_protocol`, `truncated_header` ...).
+    pub rejected: Vec<(String, u64)>,
+}
+
+/// One cut of an edge.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// Whose number `number` is.
+    pub spool: SpoolId,
+    /// 1, 2, 3 ... without a gap, continuing over restarts; set by the spool.
+    pub number: u64,
+    /// Which edge: its node name or `--name`; shown to people.
+    pub edge: String,
+    /// The profiles' generation (a hash of the rendered plan) that counted this block.
+    pub generation: u64,
+    /// Unix milliseconds when the cut was made.
+    pub made_ms: u64,
+    /// Slot length.
+    pub slot_ms: u32,
+    /// Every channel that was counted.
+    pub channels: Vec<ChannelKey>,
+    /// Names of the sources.
+    pub sources: Vec<String>,
+    /// At most a few: the slots that the cut touched.
+    pub additions: Vec<Addition>,
+    /// Windows that closed.
+    pub tops: Vec<TopWindow>,
+    /// Streams on which something came.
+    pub streams: Vec<StreamReport>,
+    /// Listeners on which something came or was dropped.
+    pub listeners: Vec<ListenerReport>,
+}
+
+/// The aggregator's answer to a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// The last block of that spool that is durable; blocks up to it may be deleted. When this is less than
+    /// the number sent minus one, blocks are missing and the spool continues from `last + 1`.
+    pub last: u64,
+}
+
+/// What was counted since the last cut, sent every second so that a graph moves at once. Never stored: the
+/// next block of the spool replaces it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provisional {
+    /// Whose it is.
+    pub spool: SpoolId,
+    /// The number of the last block before it: it is shown only while that block is the newest applied.
+    pub after: u64,
+    /// As in [`Block`].
+    pub channels: Vec<ChannelKey>,
+    /// As in [`Block`].
+    pub sources: Vec<String>,
+    /// As in [`Block`].
+    pub slot_ms: u32,
+    /// As in [`Block`].
+    pub additions: Vec<Addition>,
+}

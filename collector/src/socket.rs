@@ -1,0 +1,1 @@
+//! UDP sockets: batches of datagrams with their receive time and the kernel's drop counter.

@@ -1,0 +1,1 @@
+//! Logs and the names of all metrics, in one table.

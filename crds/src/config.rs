@@ -1,0 +1,191 @@
+//! What edges and the aggregator read: rendered from the kinds, and from nothing else.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// The version tag of both configurations; another one is refused with a message that names both.
+pub const CONFIG_VERSION: &str = "weir.dev/config/v1";
+
+/// What a listener takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Protocol {
+    /// NetFlow v5, v7, v9 and IPFIX.
+    NetFlow,
+    /// IPFIX (version 10) alone.
+    #[serde(rename = "IPFIX")]
+    Ipfix,
+    /// sFlow version 5.
+    SFlow,
+    /// All, told apart by the version word.
+    Auto,
+}
+
+/// A UDP port on which the edge listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListenerConfig {
+    /// The name by which sources refer to it.
+    pub name: String,
+    /// What it takes.
+    pub protocol: Protocol,
+    /// UDP port; 0 lets the system choose (tests).
+    pub port: u16,
+}
+
+/// Sampling rates that the administrator states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SamplingConfig {
+    /// Used where the exporter announces nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<f64>,
+    /// Used always.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub override_: Option<f64>,
+}
+
+/// Exporters by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceConfig {
+    /// The source's name: `ident` in filters.
+    pub name: String,
+    /// Names of listeners; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<String>,
+    /// Exporter addresses; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<IpNet>,
+    /// Stated sampling rates.
+    #[serde(default)]
+    pub sampling: SamplingConfig,
+    /// `#RRGGBB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+}
+
+/// On which side of the axis a channel is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sign {
+    /// Above.
+    #[default]
+    #[serde(rename = "+")]
+    Plus,
+    /// Below.
+    #[serde(rename = "-")]
+    Minus,
+}
+
+/// One channel of a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChannelConfig {
+    /// Unique in its profile.
+    pub name: String,
+    /// An nfdump filter that [`crate::filter::check`] accepted; empty: every flow.
+    pub filter: String,
+    /// Names of sources; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Side of the axis.
+    #[serde(default)]
+    pub sign: Sign,
+    /// `#RRGGBB`; never empty once rendered.
+    pub color: String,
+    /// Place in the stack, 1 first.
+    pub order: u32,
+}
+
+/// A top-N table that a profile keeps for each channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TopConfig {
+    /// nfdump's name of the element: `srcip`, `dstport`, `proto` ...
+    pub element: String,
+    /// By what is ranked: `flows`, `packets`, `bytes`.
+    pub orders: Vec<TopOrder>,
+    /// How many rows are kept.
+    pub size: u32,
+}
+
+/// By what a top-N table is ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TopOrder {
+    /// Number of flows.
+    Flows,
+    /// Scaled packets.
+    Packets,
+    /// Scaled bytes.
+    Bytes,
+}
+
+/// One profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProfileConfig {
+    /// `namespace/name`.
+    pub name: String,
+    /// Shown to people; the name when the object gives none.
+    pub display_name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The group under which it is listed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// In stack order.
+    pub channels: Vec<ChannelConfig>,
+    /// Top-N tables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<TopConfig>,
+}
+
+/// What an edge reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EdgeConfig {
+    /// [`CONFIG_VERSION`].
+    pub version: String,
+    /// `namespace/name` of the FlowCollector.
+    pub collector: String,
+    /// Length of an accounting slot in milliseconds; divides 60,000.
+    pub slot_ms: u32,
+    /// Needs a restart when changed.
+    pub listeners: Vec<ListenerConfig>,
+    /// Applied at the next cut.
+    pub sources: Vec<SourceConfig>,
+    /// Applied at the next cut.
+    pub profiles: Vec<ProfileConfig>,
+}
+
+/// How long a resolution is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Milliseconds of a bucket: the slot length, 60,000, 300,000, 3,600,000 or 86,400,000.
+    pub step_ms: u64,
+    /// Milliseconds for which buckets are kept.
+    pub keep_ms: u64,
+}
+
+/// What an aggregator reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AggregatorConfig {
+    /// [`CONFIG_VERSION`].
+    pub version: String,
+    /// `namespace/name` of the FlowCollector.
+    pub collector: String,
+    /// Length of an accounting slot in milliseconds.
+    pub slot_ms: u32,
+    /// From the finest to the coarsest; every step of [`RetentionConfig::step_ms`] once.
+    pub retention: Vec<RetentionConfig>,
+    /// Folder of the store; none: the program's `--data` or its default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_path: Option<String>,
+    /// Names and colors of the sources, for the profile `live`.
+    pub sources: Vec<SourceConfig>,
+    /// To show and to keep; in the order in which they are listed.
+    pub profiles: Vec<ProfileConfig>,
+}
