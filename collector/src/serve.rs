@@ -1,1 +1,3 @@
 //! The HTTP API and the page.
+
+pub mod ui;
