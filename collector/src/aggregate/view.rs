@@ -82,6 +82,10 @@ pub struct Series {
     pub to_ms: u64,
     /// Milliseconds of a bucket.
     pub step_ms: u64,
+    /// For each bucket, how much of it was collected: what a rate divides by (the longest over the lines);
+    /// 0 in a hole, and less than `step_ms` in the bucket that is still open. From this a reader of sums
+    /// gets rates and averages over any span without asking again.
+    pub covered_ms: Vec<u64>,
     /// One a channel (and source), in the profile's order.
     pub lines: Vec<SeriesLine>,
     /// Times at which a changed filter took effect: (Unix ms, channel).
