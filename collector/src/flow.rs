@@ -8,9 +8,11 @@
 
 mod column;
 mod hits;
+mod scale;
 
 pub use column::{Column, ColumnSet, Group, Kind};
 pub use hits::{HitList, Hits, Mask};
+pub use scale::{scale, scaled};
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -69,6 +69,14 @@ impl HitList {
         mask
     }
 
+    /// Whether the row is among the channel's.
+    pub fn contains(&self, row: usize, channel: u16) -> bool {
+        let first = self.pairs.partition_point(|(at, _)| usize::from(*at) < row);
+        let of_row = self.pairs[first..].iter().take_while(|(at, _)| usize::from(*at) == row);
+        of_row.map(|(_, channel)| *channel).any(|of_row| of_row == channel)
+            || self.broad().any(|(broad, mask)| broad == channel && mask.get(row))
+    }
+
     /// The broad channels with their rows.
     pub fn broad(&self) -> impl Iterator<Item = (u16, &Mask)> {
         self.broad[..self.broad_len].iter().map(|(channel, mask)| (*channel, &**mask))
