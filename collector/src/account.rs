@@ -1,1 +1,272 @@
-//! Counts per channel, source and slot; the largest keys of each top[] element.
+//! Counts per channel, source and slot; the largest keys of each `top[]` element.
+//!
+//! Accounting is exact: packets and bytes are scaled by the sampling rate, rounded once per record, and added.
+//! Counters lie source by source, in blocks of 64 channels that are made on first hit; past their bound a
+//! source's flows count under the source `other`, and are themselves counted. What was counted leaves at a
+//! cut ([`Accounts::cut`]), every two seconds, as additions to slots.
+
+mod cells;
+mod clock;
+mod measure;
+mod top;
+
+pub use cells::MAX_CELL_BYTES;
+pub use top::{Element, UnknownElement};
+
+use crds::config::ProfileConfig;
+
+use self::cells::Cells;
+use self::clock::SlotClock;
+use self::measure::Measures;
+use self::top::Tops;
+use crate::flow::{Batch, Hits, Run};
+use crate::slot::{Addition, ChannelKey, Row, TopWindow};
+
+/// The built-in profile with one channel per source.
+pub const LIVE: &str = "live";
+
+/// What a cut takes out.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Every channel that was counted, `live`'s last.
+    pub channels: Vec<ChannelKey>,
+    /// Additions to slots.
+    pub additions: Vec<Addition>,
+    /// Windows that closed.
+    pub tops: Vec<TopWindow>,
+    /// Flows that counted under `other` because the counters' memory was full.
+    pub overflowed: u64,
+}
+
+/// The counters of one slot since the last cut.
+#[derive(Debug)]
+struct OpenSlot {
+    start_ms: u64,
+    cells: Cells,
+    live: Cells,
+}
+
+/// The counters of all channels of one plan.
+#[derive(Debug)]
+pub struct Accounts {
+    slot_ms: u64,
+    channels: Vec<ChannelKey>,
+    clock: SlotClock,
+    slots: Vec<OpenSlot>,
+    spare: Vec<OpenSlot>,
+    tops: Tops,
+    measures: Measures,
+    overflowed: u64,
+}
+
+impl Accounts {
+    /// Counters for the channels of `profiles`, flat and in their order; slots of `slot_ms` milliseconds.
+    ///
+    /// # Errors
+    /// When a `top[]` names an element that this version does not rank.
+    pub fn new(slot_ms: u32, profiles: &[ProfileConfig]) -> Result<Self, UnknownElement> {
+        Ok(Self {
+            slot_ms: u64::from(slot_ms),
+            channels: flat_channels(profiles),
+            clock: SlotClock::new(u64::from(slot_ms)),
+            slots: Vec::new(),
+            spare: Vec::new(),
+            tops: Tops::new(profiles)?,
+            measures: Measures::default(),
+            overflowed: 0,
+        })
+    }
+
+    /// Turns to another plan's channels; to be called right after a cut. The clock goes on.
+    ///
+    /// # Errors
+    /// As [`Accounts::new`]; then nothing has changed.
+    pub fn replan(&mut self, profiles: &[ProfileConfig]) -> Result<(), UnknownElement> {
+        self.tops = Tops::new(profiles)?;
+        self.channels = flat_channels(profiles);
+        self.slots.clear();
+        self.spare.clear();
+        Ok(())
+    }
+
+    /// Counts a batch whose channels the filter stage found. Source `other` has the index `other`.
+    pub fn add(&mut self, batch: &Batch, hits: &Hits, other: u16) {
+        self.measures.take(batch);
+        let mut forward = 0;
+        let mut reverse = 0;
+        for run in batch.runs() {
+            let slot = self.clock.slot_of(run.received_ms);
+            self.tops.roll(slot);
+            let index = self.open(slot);
+            let Self { slots, measures, tops, overflowed, .. } = self;
+            let mut counting =
+                Counting { slot: &mut slots[index], measures, tops, overflowed, run, batch, hits, other };
+            counting.live();
+            forward = counting.pairs(forward, false);
+            reverse = counting.pairs(reverse, true);
+            counting.broad();
+        }
+    }
+
+    /// Takes out what was counted since the last cut. `now_ms` is the wall clock, `elapsed_ms` the time since
+    /// the last cut by a clock that never steps. `last` also closes the running top-N windows (shutdown).
+    pub fn cut(&mut self, now_ms: u64, elapsed_ms: u64, sources: usize, last: bool) -> Counted {
+        let live_from = self.channels.len();
+        let mut additions = self.additions(live_from);
+        self.clock.cover(now_ms, elapsed_ms, &mut additions);
+        let mut slots = std::mem::take(&mut self.slots);
+        for slot in &mut slots {
+            slot.cells.reset();
+            slot.live.reset();
+        }
+        self.spare.append(&mut slots);
+        self.spare.truncate(2);
+        Counted {
+            channels: self.channels_with_live(sources),
+            additions,
+            tops: self.tops.closed(last),
+            overflowed: std::mem::take(&mut self.overflowed),
+        }
+    }
+
+    /// What a cut would take out now, without taking it: the provisional value of the open slots.
+    pub fn peek(&self, now_ms: u64, elapsed_ms: u64) -> Vec<Addition> {
+        let mut additions = self.additions(self.channels.len());
+        self.clock.clone().cover(now_ms, elapsed_ms, &mut additions);
+        additions
+    }
+
+    /// The channels that rows' `channel` refers to: the plan's, then one of `live` for each source, whose
+    /// names the caller puts in.
+    fn channels_with_live(&self, sources: usize) -> Vec<ChannelKey> {
+        let mut channels = self.channels.clone();
+        channels
+            .extend((0..sources).map(|_| ChannelKey { profile: LIVE.to_owned(), channel: String::new() }));
+        channels
+    }
+
+    fn additions(&self, live_from: usize) -> Vec<Addition> {
+        let each = |slot: &OpenSlot| {
+            let mut rows = Vec::new();
+            slot.cells.collect(|source, channel, counters| rows.push(row(channel, source, counters)));
+            slot.live.collect(|source, _, counters| rows.push(row(live_from + source, source, counters)));
+            Addition { slot_start_ms: slot.start_ms, covered_ms: 0, rows }
+        };
+        self.slots.iter().map(each).collect()
+    }
+
+    fn open(&mut self, start_ms: u64) -> usize {
+        if let Some(index) = self.slots.iter().position(|slot| slot.start_ms == start_ms) {
+            return index;
+        }
+        let channels = self.channels.len();
+        let mut slot = self.spare.pop().unwrap_or_else(|| OpenSlot {
+            start_ms,
+            cells: Cells::new(channels),
+            live: Cells::new(1),
+        });
+        slot.start_ms = start_ms;
+        self.slots.push(slot);
+        self.slots.len() - 1
+    }
+
+    /// The slot length in milliseconds.
+    pub fn slot_ms(&self) -> u64 {
+        self.slot_ms
+    }
+}
+
+fn row(channel: usize, source: usize, counters: &crate::slot::Counters) -> Row {
+    let index = |value| u32::try_from(value).unwrap_or(u32::MAX);
+    Row { channel: index(channel), source: index(source), counters: *counters }
+}
+
+fn flat_channels(profiles: &[ProfileConfig]) -> Vec<ChannelKey> {
+    let keys = |profile: &ProfileConfig| {
+        let name = profile.name.clone();
+        let key = move |channel: &crds::config::ChannelConfig| ChannelKey {
+            profile: name.clone(),
+            channel: channel.name.clone(),
+        };
+        profile.channels.iter().map(key).collect::<Vec<_>>()
+    };
+    profiles.iter().flat_map(keys).collect()
+}
+
+/// One run of a batch on its way into one slot.
+struct Counting<'a> {
+    slot: &'a mut OpenSlot,
+    measures: &'a Measures,
+    tops: &'a mut Tops,
+    overflowed: &'a mut u64,
+    run: &'a Run,
+    batch: &'a Batch,
+    hits: &'a Hits,
+    other: u16,
+}
+
+impl Counting<'_> {
+    /// Every row counts in its source's channel of `live`.
+    fn live(&mut self) {
+        let Some(counters) = self.slot.live.at(usize::from(self.run.source), 0) else { return };
+        for row in self.run.rows() {
+            self.measures.forward(row).add_to(counters);
+            if let Some(reverse) = self.measures.reverse(row) {
+                reverse.without_flows().add_to(counters);
+            }
+        }
+    }
+
+    /// Counts the (row, channel) pairs from `at` on that belong to the run; returns where the next run's begin.
+    fn pairs(&mut self, mut at: usize, reverse: bool) -> usize {
+        let list = if reverse { &self.hits.reverse } else { &self.hits.forward };
+        let end = self.run.start + self.run.len;
+        while let Some((row, channel)) = list.pairs.get(at).copied() {
+            if usize::from(row) >= end {
+                break;
+            }
+            self.count(usize::from(row), channel, reverse);
+            at += 1;
+        }
+        at
+    }
+
+    fn broad(&mut self) {
+        for reverse in [false, true] {
+            let list = if reverse { &self.hits.reverse } else { &self.hits.forward };
+            for (channel, mask) in list.broad() {
+                for row in self.run.rows().filter(|row| mask.get(*row)) {
+                    self.count(row, channel, reverse);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, row: usize, channel: u16, reverse: bool) {
+        let measure = if reverse {
+            let Some(measure) = self.measures.reverse(row) else { return };
+            // The flow itself counts once: here only if the channel did not already see it as sent.
+            if self.hits.forward.contains(row, channel) { measure.without_flows() } else { measure }
+        } else {
+            self.measures.forward(row)
+        };
+        let source = self.source(usize::from(channel));
+        if let Some(counters) = self.slot.cells.at(source, usize::from(channel)) {
+            measure.add_to(counters);
+        }
+        self.tops.add(channel, self.batch, self.run, row, reverse, &measure);
+    }
+
+    /// The run's source, or `other` when there is no memory left for the source's counters.
+    fn source(&mut self, channel: usize) -> usize {
+        let source = usize::from(self.run.source);
+        if self.slot.cells.has_room(source, channel) {
+            return source;
+        }
+        *self.overflowed += 1;
+        usize::from(self.other)
+    }
+}
+
+#[cfg(test)]
+mod tests;

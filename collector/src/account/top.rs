@@ -1,0 +1,153 @@
+//! The largest keys of each `top[]` element, by windows of a minute.
+//!
+//! One heavy-hitter sketch per channel, element and order over all sources. A window is shipped when it
+//! closes: the keys above the sketch's error, each with a lower and an upper value, and the most that a key
+//! can have that is not listed.
+
+mod element;
+
+use crds::config::{ProfileConfig, TopConfig, TopOrder};
+use datasketches::frequencies::{ErrorType, FrequentItemsSketch};
+
+pub use self::element::{Element, UnknownElement};
+use super::measure::Measure;
+use crate::flow::{Batch, Run};
+use crate::slot::{TopEntry, TopWindow};
+
+/// A window's length; aligned to it on Unix time.
+const WINDOW_MS: u64 = 60_000;
+
+/// All sketches together take at most this much memory: profiles past it are refused with a message.
+const MAX_SKETCH_BYTES: usize = 32 << 20;
+
+/// Bytes of a sketch's entry: key, count, state.
+const ENTRY_BYTES: usize = 16 + 8 + 2;
+
+#[derive(Debug)]
+struct Sketch {
+    channel: u16,
+    element: Element,
+    order: TopOrder,
+    /// Entries shipped a window.
+    ship: usize,
+    entries: FrequentItemsSketch<u128>,
+}
+
+/// All sketches of one plan.
+#[derive(Debug)]
+pub(super) struct Tops {
+    sketches: Vec<Sketch>,
+    /// `first[channel]..first[channel + 1]` are the sketches of a channel.
+    first: Vec<u32>,
+    window: u64,
+    closed: Vec<TopWindow>,
+}
+
+impl Tops {
+    pub(super) fn new(profiles: &[ProfileConfig]) -> Result<Self, UnknownElement> {
+        let mut sketches = Vec::new();
+        let mut first = vec![0];
+        let channels = profiles.iter().flat_map(|profile| profile.channels.iter().map(move |_| &profile.top));
+        for (channel, tops) in channels.enumerate() {
+            for top in tops {
+                push_sketches(&mut sketches, u16::try_from(channel).unwrap_or(u16::MAX), top)?;
+            }
+            first.push(u32::try_from(sketches.len()).unwrap_or(u32::MAX));
+        }
+        Ok(Self { sketches, first, window: 0, closed: Vec::new() })
+    }
+
+    /// Closes the window when `slot` lies past it.
+    pub(super) fn roll(&mut self, slot_start_ms: u64) {
+        let window = slot_start_ms - slot_start_ms % WINDOW_MS;
+        if window != self.window {
+            self.close();
+            self.window = window;
+        }
+    }
+
+    /// Adds one row of a channel.
+    pub(super) fn add(
+        &mut self,
+        channel: u16,
+        batch: &Batch,
+        run: &Run,
+        row: usize,
+        reverse: bool,
+        measure: &Measure,
+    ) {
+        let channel = usize::from(channel);
+        let (Some(from), Some(to)) = (self.first.get(channel), self.first.get(channel + 1)) else { return };
+        for sketch in &mut self.sketches[*from as usize..*to as usize] {
+            let weight = match sketch.order {
+                TopOrder::Flows => measure.tally.flows,
+                TopOrder::Packets => measure.tally.packets,
+                TopOrder::Bytes => measure.tally.bytes,
+            };
+            if weight == 0 {
+                continue;
+            }
+            sketch.element.keys(batch, run, row, reverse, |key| {
+                sketch.entries.update_with_count(key, weight);
+            });
+        }
+    }
+
+    /// The windows that closed since the last call; with `last` also the running one.
+    pub(super) fn closed(&mut self, last: bool) -> Vec<TopWindow> {
+        if last {
+            self.close();
+        }
+        std::mem::take(&mut self.closed)
+    }
+
+    fn close(&mut self) {
+        for sketch in self.sketches.iter_mut().filter(|sketch| !sketch.entries.is_empty()) {
+            self.closed.push(window(sketch, self.window));
+            sketch.entries.reset();
+        }
+    }
+}
+
+fn push_sketches(sketches: &mut Vec<Sketch>, channel: u16, top: &TopConfig) -> Result<(), UnknownElement> {
+    let element = Element::named(&top.element)?;
+    let size = top.size as usize;
+    let capacity = (8 * size).clamp(8, 1024).next_power_of_two();
+    for order in &top.orders {
+        if (sketches.len() + 1) * capacity * ENTRY_BYTES > MAX_SKETCH_BYTES {
+            return Err(UnknownElement::NoMemory);
+        }
+        let entries = FrequentItemsSketch::new(capacity).map_err(|_| UnknownElement::NoMemory)?;
+        sketches.push(Sketch { channel, element, order: *order, ship: 4 * size, entries });
+    }
+    Ok(())
+}
+
+fn window(sketch: &Sketch, start_ms: u64) -> TopWindow {
+    let mut rows = sketch.entries.frequent_items(ErrorType::NoFalseNegatives);
+    rows.sort_by(|a, b| b.upper_bound().cmp(&a.upper_bound()).then_with(|| a.item().cmp(b.item())));
+    let dropped = rows.get(sketch.ship).map_or(0, datasketches::frequencies::Row::upper_bound);
+    let entry = |row: &datasketches::frequencies::Row<u128>| TopEntry {
+        key: sketch.element.text(*row.item()),
+        lower: row.lower_bound(),
+        upper: row.upper_bound(),
+    };
+    TopWindow {
+        channel: u32::from(sketch.channel),
+        element: sketch.element.name().to_owned(),
+        order: order_name(sketch.order).to_owned(),
+        start_ms,
+        length_ms: u32::try_from(WINDOW_MS).unwrap_or(u32::MAX),
+        absent: dropped.max(sketch.entries.maximum_error()),
+        total: sketch.entries.total_weight(),
+        entries: rows.iter().take(sketch.ship).map(entry).collect(),
+    }
+}
+
+const fn order_name(order: TopOrder) -> &'static str {
+    match order {
+        TopOrder::Flows => "flows",
+        TopOrder::Packets => "packets",
+        TopOrder::Bytes => "bytes",
+    }
+}
