@@ -1,0 +1,143 @@
+//! Every metric of the programs: name as scraped, kind, labels, help. No other file spells a metric's name.
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows; its name ends in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Seconds, in fixed buckets.
+    Histogram,
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $variant:ident $name:literal $kind:ident [$($label:literal),*];)+) => {
+        /// One metric; [`Metric::ALL`] is the whole table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Metric {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Metric {
+            /// Every metric, in the order in which they are scraped.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name as it is scraped.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// Counter, gauge or histogram.
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$variant => Kind::$kind,)+ }
+            }
+
+            /// The labels' names, in the order in which values are given.
+            pub const fn labels(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => &[$($label),*],)+ }
+            }
+
+            /// One sentence for the scraper.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+metrics! {
+    /// The running version; always 1.
+    BuildInfo "weir_build_info" Gauge ["version"];
+    /// Unix time at which this process started.
+    StartTime "weir_start_time_seconds" Gauge [];
+
+    /// Datagrams read by a listener.
+    Datagrams "weir_datagrams_total" Counter ["edge", "listener"];
+    /// Datagrams that the kernel dropped because a listener's receive buffer was full.
+    KernelDrops "weir_kernel_drops_total" Counter ["edge", "listener"];
+    /// Datagrams that belong to no stream, by reason.
+    RejectedDatagrams "weir_rejected_datagrams_total" Counter ["edge", "listener", "reason"];
+
+    /// Streams known (listener, exporter, port, version, domain).
+    Streams "weir_streams" Gauge ["edge", "source", "protocol"];
+    /// Flow records decoded.
+    Records "weir_records_total" Counter ["edge", "source", "protocol"];
+    /// Options data records decoded.
+    OptionsRecords "weir_options_records_total" Counter ["edge", "source", "protocol"];
+    /// Template definitions read.
+    Templates "weir_templates_total" Counter ["edge", "source", "protocol"];
+    /// Data sets that came before their template.
+    UnknownTemplateSets "weir_unknown_template_sets_total" Counter ["edge", "source", "protocol"];
+    /// What could not be decoded, by reason: records where they can be counted, else sets.
+    Undecodable "weir_undecodable_total" Counter ["edge", "source", "protocol", "reason"];
+    /// Sequence units received, in the unit of the protocol: flows, packets, records or datagrams.
+    SequenceReceived "weir_sequence_received_total" Counter ["edge", "source", "protocol"];
+    /// Sequence units received twice.
+    SequenceDuplicates "weir_sequence_duplicates_total" Counter ["edge", "source", "protocol"];
+    /// Sequence units missing; falls when a late datagram fills a gap.
+    SequenceMissing "weir_sequence_missing" Gauge ["edge", "source", "protocol"];
+    /// Times that exporters started anew.
+    ExporterRestarts "weir_exporter_restarts_total" Counter ["edge", "source", "protocol"];
+
+    /// Blocks applied since the edge's spool was made.
+    BlocksApplied "weir_blocks_applied_total" Counter ["edge"];
+    /// Unix time at which the edge made the last block applied.
+    BlockTime "weir_block_made_timestamp_seconds" Gauge ["edge"];
+
+    /// Profiles configured, the built-in one not counted.
+    Profiles "weir_profiles" Gauge [];
+
+    /// HTTP requests answered, by route and status class.
+    Requests "weir_http_requests_total" Counter ["route", "status"];
+    /// Time from a request's head to its answer's head.
+    RequestSeconds "weir_http_request_duration_seconds" Histogram ["route"];
+    /// HTTP requests refused before a route saw them, by reason.
+    RequestsRefused "weir_http_requests_refused_total" Counter ["reason"];
+    /// Points of series served.
+    PointsServed "weir_points_served_total" Counter [];
+    /// Live streams of slots now open.
+    LiveStreams "weir_live_streams" Gauge [];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `promtool check metrics` asks of names and help texts.
+    #[test]
+    fn every_metric_keeps_to_the_conventions_of_prometheus() {
+        for metric in Metric::ALL {
+            let name = metric.name();
+            assert!(name.starts_with("weir_"), "{name}: no prefix");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{name}"
+            );
+            assert_eq!(
+                name.ends_with("_total"),
+                metric.kind() == Kind::Counter,
+                "{name}: _total marks counters"
+            );
+            for abbreviated in ["_ms", "_secs", "_kb", "_milliseconds", "_percent", "_bits"] {
+                assert!(!name.contains(abbreviated), "{name}: not a base unit");
+            }
+            assert!(metric.help().ends_with('.'), "{name}: the help is one sentence");
+            assert!(!metric.help().contains(['\n', '\\', '"']), "{name}: the help needs no escapes");
+            for label in metric.labels() {
+                assert!(
+                    label.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && *label != "le",
+                    "{name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_stands_for_two_metrics() {
+        let mut names: Vec<_> = Metric::ALL.iter().map(|m| m.name().trim_end_matches("_total")).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Metric::ALL.len());
+    }
+}
