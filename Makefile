@@ -1,0 +1,98 @@
+# Every command of the repository. `make help` lists them; CI calls nothing else.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt lint docs deny unit e2e ui ui-check ui-test generate bench corpus fuzz tools tools-test root
+
+export CARGO_TERM_COLOR ?= auto
+UI := collector/ui
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+CORPUS ?= ../shared/corpus
+STAGE := .ci/stage
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: tools ui ## Build everything, start the quickstart with demo traffic, print the page's address
+	cargo build --release --quiet -p collector -p flow-generator
+	BIN=$(TARGET)/release examples/quickstart/run.sh
+
+test: root tools tools-test ## Prove everything: format, lints, docs, licences, unit tests, real programs, the page (needs root)
+	$(STAGE) fmt make --no-print-directory fmt
+	$(STAGE) ui make --no-print-directory ui-check ui
+	$(STAGE) lint make --no-print-directory lint
+	$(STAGE) docs make --no-print-directory docs
+	$(STAGE) deny make --no-print-directory deny
+	$(STAGE) unit make --no-print-directory unit
+	$(STAGE) e2e make --no-print-directory e2e
+	$(STAGE) ui-test make --no-print-directory ui-test
+	@$(STAGE) --summary
+
+check: tools fmt lint unit ## The fast half: format, lints, unit tests; no root, no other programs
+
+fmt:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+deny:
+	cargo deny --all-features --workspace check --hide-inclusion-graph bans licenses sources
+
+unit:
+	cargo test --workspace --exclude e2e --locked
+	cargo test -p e2e --test tidy --locked
+
+e2e:
+	cargo build --locked -p collector -p flow-generator
+	cargo test -p e2e --locked -- --test-threads=1
+
+ui: $(UI)/node_modules/.weir ## Build the page into the bundle that the program embeds
+	cd $(UI) && npm run --silent build
+
+ui-check: $(UI)/node_modules/.weir
+	cd $(UI) && npm run --silent check
+
+ui-test: $(UI)/node_modules/.weir
+	cargo build --locked -p collector -p flow-generator
+	cd $(UI) && BIN=$(abspath $(TARGET))/debug npm run --silent test:browser
+
+$(UI)/node_modules/.weir: $(UI)/package-lock.json
+	cd $(UI) && npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+generate: ## Write the committed generated files anew: CRDs, OpenAPI document
+	cargo run --quiet -p crds --bin crdgen -- charts/weir-crds/templates
+	UPDATE_GOLDEN=1 cargo test --quiet -p collector --lib openapi
+
+bench: ## Run the benches (criterion)
+	cargo bench -p collector
+
+corpus: ## Decode a folder of other projects' captures and compare (CORPUS=DIR)
+	CORPUS=$(abspath $(CORPUS)) cargo test -p e2e --test corpus --locked -- --nocapture
+
+fuzz: ## Fuzz every parser for a minute each (needs cargo-fuzz)
+	.ci/fuzz 60
+
+tools:
+	@need() { command -v $$1 >/dev/null || { echo "make: $$1 is missing: $$2" >&2; exit 1; }; }; \
+	need cargo "install Rust by rustup (https://rustup.rs)"; \
+	need cc "apt install gcc libc6-dev"; \
+	need node "install Node.js 20.19 or later"; \
+	need npm "it comes with Node.js"; \
+	node -e 'const [a,b]=process.versions.node.split(".").map(Number); if (a<20||(a==20&&b<19)) { console.error("make: Node.js "+process.version+" is too old: 20.19 or later is needed"); process.exit(1) }'
+
+tools-test:
+	@need() { command -v $$1 >/dev/null || { echo "make: $$1 is missing: $$2" >&2; exit 1; }; }; \
+	need cargo-deny "cargo install --locked cargo-deny"; \
+	need nfcapd "apt install nfdump"; need sfcapd "apt install nfdump-sflow"; \
+	need softflowd "apt install softflowd"; need ovs-vsctl "apt install openvswitch-switch"; \
+	need pmacctd "apt install pmacct"; need fprobe "apt install fprobe"; \
+	need ip "apt install iproute2"; need chromium "apt install chromium"
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "make test: needs root, for network namespaces: run it as root, or 'make check' for the part that does not" >&2; exit 1; }
