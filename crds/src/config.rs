@@ -1,13 +1,20 @@
 //! What edges and the aggregator read: rendered from the kinds, and from nothing else.
 
+pub mod duration;
+mod palette;
+mod render;
+
+pub use render::{Fleet, Rendered, Violation, check_collector, check_profile, render, runs};
+
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version tag of both configurations; another one is refused with a message that names both.
 pub const CONFIG_VERSION: &str = "weir.dev/config/v1";
 
 /// What a listener takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Protocol {
     /// NetFlow v5, v7, v9 and IPFIX.
     NetFlow,
@@ -64,8 +71,8 @@ pub struct SourceConfig {
     pub color: Option<String>,
 }
 
-/// On which side of the axis a channel is drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Side of the axis on which a channel is drawn: `+` above, `-` below; both in quotes. Absent: above.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Sign {
     /// Above.
     #[default]
@@ -109,7 +116,7 @@ pub struct TopConfig {
 }
 
 /// By what a top-N table is ranked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TopOrder {
     /// Number of flows.

@@ -1,4 +1,11 @@
 //! Weir's contract: the kinds that an administrator writes, the filter language, and the configuration that
 //! both programs read. Pure: no I/O, no cluster.
 
+pub mod collector;
 pub mod config;
+mod generate;
+pub mod limits;
+pub mod profile;
+pub mod sources;
+
+pub use generate::{definitions, manifests};

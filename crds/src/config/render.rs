@@ -1,0 +1,197 @@
+//! Renders the configuration from the kinds: the only place that makes it, and where every default is filled in.
+//!
+//! What the schema cannot say (durations in their range, prefixes, ties between sources, filters, references) is
+//! checked here, once: what comes out needs no second look.
+
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::{Selector, SelectorExt};
+
+use super::{AggregatorConfig, CONFIG_VERSION, EdgeConfig, ProfileConfig};
+use crate::collector::FlowCollector;
+use crate::limits::CHANNELS_PER_COLLECTOR;
+use crate::profile::FlowProfile;
+use crate::sources::Sources;
+
+mod fleet;
+mod view;
+
+/// Both configurations of one FlowCollector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// For every edge.
+    pub edge: EdgeConfig,
+    /// For its aggregator.
+    pub aggregator: AggregatorConfig,
+}
+
+/// Something in an object that cannot be rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// `FlowCollector default/zone1`.
+    pub object: String,
+    /// `spec.channels[2].filter`.
+    pub path: String,
+    /// What is wrong; what would be right.
+    pub message: String,
+    /// Where in the field's text, in bytes, when it is a filter.
+    pub offset: Option<usize>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.object, self.path, self.message)
+    }
+}
+
+/// The fields of a FlowCollector that both configurations share, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fleet {
+    edge: EdgeConfig,
+    aggregator: AggregatorConfig,
+}
+
+/// Renders a collector with the profiles that run on it ([`runs`] chooses them).
+///
+/// # Errors
+/// Every violation in every object.
+pub fn render(collector: &FlowCollector, profiles: &[FlowProfile]) -> Result<Rendered, Vec<Violation>> {
+    let mut violations = Vec::new();
+    let fleet = check_collector(collector).map_err(|found| violations.extend(found)).ok();
+    let mut checked = Vec::with_capacity(profiles.len());
+    for profile in profiles {
+        match check_profile(collector, profile) {
+            Ok(config) => checked.push(config),
+            Err(found) => violations.extend(found),
+        }
+    }
+    match fleet {
+        Some(fleet) if violations.is_empty() => fleet.with(checked).map_err(|violation| vec![violation]),
+        _ => Err(violations),
+    }
+}
+
+/// Checks a collector alone.
+///
+/// # Errors
+/// Every violation in it.
+pub fn check_collector(collector: &FlowCollector) -> Result<Fleet, Vec<Violation>> {
+    let mut report = Report::new("FlowCollector", &collector.metadata);
+    let fleet = fleet::fleet(collector, &mut report);
+    if let Err(ties) = Sources::new(&fleet.edge.sources) {
+        for tie in ties {
+            report.at(format!("spec.sources[{}]", tie.index), tie.to_string());
+        }
+    }
+    report.give(fleet)
+}
+
+/// Checks a profile: its filters, and the sources that its channels name.
+///
+/// # Errors
+/// Every violation in it.
+pub fn check_profile(
+    collector: &FlowCollector,
+    profile: &FlowProfile,
+) -> Result<ProfileConfig, Vec<Violation>> {
+    let mut report = Report::new("FlowProfile", &profile.metadata);
+    let config = view::profile(collector, profile, &mut report);
+    report.give(config)
+}
+
+/// Whether a profile runs on a collector: it is in the collector's namespace, and its `collectorRef` names the
+/// collector or, without one, the collector's `profileSelector` matches its labels.
+pub fn runs(collector: &FlowCollector, profile: &FlowProfile) -> bool {
+    if namespace(&collector.metadata) != namespace(&profile.metadata) {
+        return false;
+    }
+    if let Some(reference) = &profile.spec.collector_ref {
+        return Some(&reference.name) == collector.metadata.name.as_ref();
+    }
+    let Some(selector) = &collector.spec.profile_selector else { return true };
+    let labels = profile.metadata.labels.clone().unwrap_or_default();
+    // A selector that cannot be read selects nothing; check_collector reports it.
+    Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(&labels))
+}
+
+impl Fleet {
+    /// Completes both configurations with profiles that [`check_profile`] gave, sorted by name.
+    ///
+    /// # Errors
+    /// When they have more channels than a collector can count.
+    pub fn with(self, mut profiles: Vec<ProfileConfig>) -> Result<Rendered, Violation> {
+        let channels: usize = profiles.iter().map(|profile| profile.channels.len()).sum();
+        if channels > CHANNELS_PER_COLLECTOR {
+            return Err(Violation {
+                object: format!("FlowCollector {}", self.edge.collector),
+                path: "spec.profileSelector".to_owned(),
+                message: format!(
+                    "the selected profiles have {channels} channels together; a collector counts at most \
+                     {CHANNELS_PER_COLLECTOR}: select fewer profiles"
+                ),
+                offset: None,
+            });
+        }
+        profiles.sort_by(|a, b| a.name.cmp(&b.name));
+        let edge = EdgeConfig { profiles: profiles.clone(), ..self.edge };
+        Ok(Rendered { edge, aggregator: AggregatorConfig { profiles, ..self.aggregator } })
+    }
+}
+
+/// Gathers the violations of one object.
+struct Report {
+    object: String,
+    found: Vec<Violation>,
+}
+
+impl Report {
+    fn new(kind: &str, meta: &ObjectMeta) -> Self {
+        Self { object: format!("{kind} {}", identity(meta)), found: Vec::new() }
+    }
+
+    fn at(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.within(path, None, message);
+    }
+
+    fn within(&mut self, path: impl Into<String>, offset: Option<usize>, message: impl Into<String>) {
+        let (path, message) = (path.into(), message.into());
+        self.found.push(Violation { object: self.object.clone(), path, message, offset });
+    }
+
+    fn give<T>(self, value: T) -> Result<T, Vec<Violation>> {
+        if self.found.is_empty() { Ok(value) } else { Err(self.found) }
+    }
+}
+
+fn namespace(meta: &ObjectMeta) -> &str {
+    meta.namespace.as_deref().unwrap_or("default")
+}
+
+fn identity(meta: &ObjectMeta) -> String {
+    format!("{}/{}", namespace(meta), meta.name.as_deref().unwrap_or_default())
+}
+
+/// What an object's empty configuration begins with.
+fn empty(collector: &FlowCollector, slot_ms: u32) -> Fleet {
+    let (version, collector) = (CONFIG_VERSION.to_owned(), identity(&collector.metadata));
+    Fleet {
+        edge: EdgeConfig {
+            version: version.clone(),
+            collector: collector.clone(),
+            slot_ms,
+            listeners: Vec::new(),
+            sources: Vec::new(),
+            profiles: Vec::new(),
+        },
+        aggregator: AggregatorConfig {
+            version,
+            collector,
+            slot_ms,
+            retention: Vec::new(),
+            storage_path: None,
+            sources: Vec::new(),
+            profiles: Vec::new(),
+        },
+    }
+}
