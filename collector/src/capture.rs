@@ -123,7 +123,7 @@ impl Reader {
             file::Kind::Other(what) => Err(Error::Format { file: file(), what }),
             kind => {
                 let source = Cursor::new(head).chain(source);
-                let result = file::frames(kind, source, &mut |frame| self.frame(&frame, written_ms, take));
+                let result = file::frames(&kind, source, &mut |frame| self.frame(&frame, written_ms, take));
                 result.map_err(|stop| stop.named(name))
             }
         }

@@ -7,12 +7,21 @@
 //! This module and [`crate::slot`] are the only vocabulary that the stages share; it parses nothing, does no I/O.
 
 mod column;
+mod csv;
+mod element;
 mod hits;
+mod json;
+mod row;
 mod scale;
+mod table;
 
 pub use column::{Column, ColumnSet, Group, Kind};
+pub use csv::{write_csv, write_csv_header};
 pub use hits::{HitList, Hits, Mask};
+pub use json::write_json;
+pub use row::{Row, rows};
 pub use scale::{scale, scaled};
+pub use table::write_table;
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -124,6 +133,17 @@ pub enum TimeFrom {
     Export,
     /// The protocol has none (sFlow): the time of receipt.
     Received,
+}
+
+impl TimeFrom {
+    /// The value shown in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Export => "export",
+            Self::Received => "received",
+        }
+    }
 }
 
 /// What all rows of one decoded set have in common.
@@ -361,3 +381,6 @@ pub fn address_bits(address: IpAddr) -> u128 {
 pub fn address_of(bits: u128) -> IpAddr {
     Ipv6Addr::from(bits).to_canonical()
 }
+
+#[cfg(test)]
+mod tests;

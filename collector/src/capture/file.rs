@@ -105,12 +105,12 @@ fn compressed(with: &str) -> String {
 
 /// Hands every packet of a capture to `take` until it breaks off.
 pub(super) fn frames(
-    kind: Kind,
+    kind: &Kind,
     source: impl Read,
     take: &mut dyn FnMut(Frame<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, Stop> {
     let start = |error: PcapError<&[u8]>| Stop { offset: 0, packets: 0, what: said(&error) };
-    if kind == Kind::Pcap {
+    if *kind == Kind::Pcap {
         walk(LegacyPcapReader::new(FIRST_BUFFER, source).map_err(start)?, take)
     } else {
         walk(PcapNGReader::new(FIRST_BUFFER, source).map_err(start)?, take)

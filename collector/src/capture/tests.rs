@@ -152,7 +152,7 @@ fn pcapng_time_resolution_as_a_power_of_two_is_understood() {
     let options = [9, 0, 1, 0, 0x80 | 20, 0, 0, 0, 0, 0, 0, 0];
     let (taken, result, _) = read(&pcapng(false, &options, &[(101, v4())]));
     result.unwrap();
-    assert_eq!(taken[0].3, (u128::from(TIME_MS) * 1_000_000 >> 20) as u64);
+    assert_eq!(taken[0].3, ((u128::from(TIME_MS) * 1_000_000) >> 20) as u64);
 }
 
 #[test]
