@@ -2,11 +2,27 @@
 
 use super::*;
 
-/// A batch of two runs: a TCP record with lists and extras, and a record that has next to nothing.
-fn batch() -> Batch {
-    use Column as C;
-    let mut batch = Batch::with_extras();
-    let run = |start, present: &[Column]| Run {
+/// The columns that the first record has.
+const FILLED: [Column; 15] = [
+    Column::Packets,
+    Column::Bytes,
+    Column::SamplingRate,
+    Column::Proto,
+    Column::SrcAddr,
+    Column::DstAddr,
+    Column::SrcPort,
+    Column::DstPort,
+    Column::TcpFlags,
+    Column::SrcMac,
+    Column::InIf,
+    Column::OutIfState,
+    Column::MplsLabel1,
+    Column::MplsLabel2,
+    Column::Username,
+];
+
+fn run(start: usize, present: &[Column]) -> Run {
+    Run {
         start,
         len: 1,
         protocol: Protocol::Ipfix,
@@ -24,7 +40,13 @@ fn batch() -> Batch {
         source: 0,
         present: ColumnSet::of(present),
         sparse: ColumnSet::default(),
-    };
+    }
+}
+
+/// A batch of two runs: a TCP record with lists and extras, and a record that has next to nothing.
+fn batch() -> Batch {
+    use Column as C;
+    let mut batch = Batch::with_extras();
     batch.u64s_mut(C::Packets)[0] = 10;
     batch.u64s_mut(C::Bytes)[0] = u64::MAX;
     batch.f32s_mut(C::SamplingRate)[0] = 611.0 / 305.0;
@@ -44,26 +66,7 @@ fn batch() -> Batch {
     batch.keep_extra(0, 0, 82, b"eth0");
     batch.keep_extra(0, 35_632, 80, &[1, 2]);
     batch.keep_extra(0, 0, 82, b"eth1");
-    let mut first = run(
-        0,
-        &[
-            C::Packets,
-            C::Bytes,
-            C::SamplingRate,
-            C::Proto,
-            C::SrcAddr,
-            C::DstAddr,
-            C::SrcPort,
-            C::DstPort,
-            C::TcpFlags,
-            C::SrcMac,
-            C::InIf,
-            C::OutIfState,
-            C::MplsLabel1,
-            C::MplsLabel2,
-            C::Username,
-        ],
-    );
+    let mut first = run(0, &FILLED);
     first.sampling_from = SamplingFrom::Options;
     first.total_counters = true;
     first.agent = Some([192, 0, 2, 2].into());
