@@ -1,1 +1,186 @@
 //! Datagrams become rows of a batch.
+//!
+//! A [`Decoder`] owns everything that outlives a datagram: streams with their sequence numbers, templates, what
+//! options told. It is synchronous, does no I/O and never panics whatever it is given; what it cannot read it
+//! counts, by reason, on the stream that sent it.
+
+mod normalize;
+mod output;
+mod reader;
+mod reason;
+mod sequence;
+mod streams;
+mod tally;
+mod v5;
+
+pub use reason::{Rejected, Undecodable};
+pub use streams::Limits;
+
+use std::net::IpAddr;
+
+use crds::config::{ListenerConfig, Protocol as Accepts, SourceConfig};
+
+use crate::flow::{Batch, Protocol};
+use crate::slot::StreamReport;
+use output::{Origin, Output};
+use reason::Refused;
+use streams::{Key, Streams};
+
+/// One UDP datagram as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Index of the listener in the configuration.
+    pub listener: u16,
+    /// What the listener takes.
+    pub accepts: Accepts,
+    /// The UDP source address; IPv4-mapped addresses are unmapped.
+    pub exporter: IpAddr,
+    /// The UDP source port.
+    pub port: u16,
+    /// Unix milliseconds when it was read.
+    pub received_ms: u64,
+    /// The UDP payload.
+    pub payload: &'a [u8],
+}
+
+impl Datagram<'_> {
+    fn key(&self, protocol: Protocol, domain: u32) -> Key {
+        Key {
+            listener: self.listener,
+            exporter: self.exporter,
+            port: self.port,
+            protocol,
+            domain,
+            agent: None,
+        }
+    }
+
+    fn origin(&self, key: &Key, stream: u32, export_ms: u64) -> Origin {
+        Origin {
+            protocol: key.protocol,
+            stream,
+            listener: self.listener,
+            exporter: self.exporter,
+            port: self.port,
+            agent: key.agent,
+            domain: key.domain,
+            received_ms: self.received_ms,
+            export_ms,
+        }
+    }
+}
+
+/// Turns datagrams into rows; one owner, no lock: all datagrams of an exporter go to the same decoder.
+#[derive(Debug)]
+pub struct Decoder {
+    streams: Streams,
+    refused: Vec<Refused>,
+}
+
+impl Decoder {
+    /// A decoder that knows nobody yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { streams: Streams::new(limits), refused: Vec::new() }
+    }
+
+    /// Decodes a datagram into `batch`. `full` consumes the batch whenever it has no room left.
+    pub fn decode(&mut self, datagram: &Datagram<'_>, batch: &mut Batch, full: &mut dyn FnMut(&mut Batch)) {
+        let mut output = Output::new(batch, full);
+        let mut rest = match self.message(datagram, datagram.payload, &mut output) {
+            Ok(rest) => rest,
+            Err(reason) => return self.refuse(datagram.listener, reason),
+        };
+        while !rest.is_empty() {
+            match self.message(datagram, rest, &mut output) {
+                Ok(more) => rest = more,
+                Err(_) => return self.streams.count_trailing(),
+            }
+        }
+    }
+
+    /// Exporters within the prefixes of these sources keep their place whatever strangers send.
+    pub fn set_sources(&mut self, sources: &[SourceConfig]) {
+        let prefixes =
+            sources.iter().flat_map(|source| &source.prefixes).filter(|prefix| prefix.prefix_len() > 0);
+        self.streams.set_named(prefixes.copied().collect());
+    }
+
+    /// What happened since the last call: streams on which something came (their `source` left empty), and for
+    /// each listener the datagrams that belong to no stream, by reason.
+    pub fn take_reports(
+        &mut self,
+        listeners: &[ListenerConfig],
+    ) -> (Vec<StreamReport>, Vec<Vec<(String, u64)>>) {
+        let names: Vec<&str> = listeners.iter().map(|listener| listener.name.as_str()).collect();
+        self.refused.resize(self.refused.len().max(listeners.len()), Refused::default());
+        let refused = self.refused.iter_mut().map(|refused| std::mem::take(refused).report()).collect();
+        (self.streams.take_reports(&names), refused)
+    }
+
+    /// Continues the sequences that an earlier run of the edge reported, so that what the streams sent while it
+    /// was down is told as missing.
+    pub fn restore_watermarks<'a>(
+        &mut self,
+        listeners: &[ListenerConfig],
+        reports: impl IntoIterator<Item = &'a StreamReport>,
+    ) {
+        for report in reports {
+            let key = &report.key;
+            let listener = listeners.iter().position(|listener| listener.name == key.listener);
+            let Some(listener) = listener.and_then(|at| u16::try_from(at).ok()) else { continue };
+            let Some(protocol) = Protocol::named(&key.protocol) else { continue };
+            let StreamReport { last_seen_ms, next_sequence, .. } = *report;
+            let (exporter, port, domain, agent) = (key.exporter, key.port, key.domain, key.agent);
+            let key = Key { listener, exporter, port, protocol, domain, agent };
+            self.streams.expect(key, next_sequence, last_seen_ms);
+        }
+    }
+
+    /// Decodes one message and gives back the bytes that follow it.
+    fn message<'a>(
+        &mut self,
+        datagram: &Datagram<'_>,
+        payload: &'a [u8],
+        output: &mut Output<'_>,
+    ) -> Result<&'a [u8], Rejected> {
+        let protocol = protocol(payload)?;
+        if !takes(datagram.accepts, protocol) {
+            return Err(Rejected::WrongProtocol);
+        }
+        match protocol {
+            Protocol::NetFlow5 | Protocol::NetFlow7 => {
+                v5::decode(protocol, datagram, payload, &mut self.streams, output)
+            }
+            Protocol::NetFlow9 | Protocol::Ipfix | Protocol::SFlow5 => Err(Rejected::UnknownVersion),
+        }
+    }
+
+    fn refuse(&mut self, listener: u16, reason: Rejected) {
+        let at = usize::from(listener);
+        if self.refused.len() <= at {
+            self.refused.resize(at + 1, Refused::default());
+        }
+        self.refused[at].count(reason);
+    }
+}
+
+/// What a payload is, by its version word: two bytes in NetFlow and IPFIX, four in sFlow.
+fn protocol(payload: &[u8]) -> Result<Protocol, Rejected> {
+    match payload.first_chunk::<4>().ok_or(Rejected::TooShort)? {
+        [0, 5, ..] => Ok(Protocol::NetFlow5),
+        [0, 7, ..] => Ok(Protocol::NetFlow7),
+        [0, 9, ..] => Ok(Protocol::NetFlow9),
+        [0, 10, ..] => Ok(Protocol::Ipfix),
+        [0, 0, 0, 5] => Ok(Protocol::SFlow5),
+        _ => Err(Rejected::UnknownVersion),
+    }
+}
+
+fn takes(accepts: Accepts, protocol: Protocol) -> bool {
+    match accepts {
+        Accepts::Auto => true,
+        Accepts::NetFlow => protocol != Protocol::SFlow5,
+        Accepts::Ipfix => protocol == Protocol::Ipfix,
+        Accepts::SFlow => protocol == Protocol::SFlow5,
+    }
+}

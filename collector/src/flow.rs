@@ -92,6 +92,12 @@ impl Protocol {
             Self::SFlow5 => "sflow5",
         }
     }
+
+    /// The protocol of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::NetFlow5, Self::NetFlow7, Self::NetFlow9, Self::Ipfix, Self::SFlow5];
+        all.into_iter().find(|protocol| protocol.name() == name)
+    }
 }
 
 /// How a run's sampling rate became known; shown as `sampling_from`.

@@ -1,0 +1,318 @@
+//! The streams: who sends, what came, what was missing. A bounded table that strangers cannot flood.
+//!
+//! A stream is (listener, source address, source port, version, domain; for sFlow also agent and sub-agent).
+//! A new one is a *newcomer*: at most [`Limits::newcomers`] of them have a place, which the longest silent one
+//! gives up. With its second datagram it settles, and only other settled ones, when the whole table is full,
+//! can take its place; never when it is of a named source or sent for ten minutes. What finds no place is
+//! decoded as far as that needs no state, and counted on one stream `unknown`.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use hashbrown::HashMap;
+use ipnet::IpNet;
+
+use super::reason::Undecodable;
+use super::sequence::{Arrival, Sequence, fingerprint};
+use super::tally::Tally;
+use crate::flow::Protocol;
+use crate::slot::{SequenceUnit, StreamKey, StreamReport};
+
+/// Streams that sent for this long keep their place.
+const SETTLED_MS: u64 = 600_000;
+/// A newcomer that was silent for this long gives its place to another.
+const PATIENCE_MS: u64 = 10_000;
+
+/// Who a stream is, in the form that the table is keyed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    /// Index of the listener.
+    pub(super) listener: u16,
+    /// The UDP source address, unmapped.
+    pub(super) exporter: IpAddr,
+    /// The UDP source port.
+    pub(super) port: u16,
+    /// What it speaks.
+    pub(super) protocol: Protocol,
+    /// Engine type and id, source id, observation domain or sub-agent.
+    pub(super) domain: u32,
+    /// sFlow's agent address.
+    pub(super) agent: Option<IpAddr>,
+}
+
+/// How many streams have a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Streams in all.
+    pub streams: usize,
+    /// Streams of which only one datagram came.
+    pub newcomers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { streams: 65_536, newcomers: 1024 }
+    }
+}
+
+/// One stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) key: Key,
+    /// What happened since the last cut.
+    pub(super) tally: Tally,
+    pub(super) sequence: Sequence,
+    /// The last sampling rate seen.
+    pub(super) sampling_rate: Option<f32>,
+    /// Received minus end time of the newest record, in ms.
+    pub(super) clock_skew_ms: Option<i64>,
+    first_ms: u64,
+    last_ms: u64,
+    standing: Standing,
+    touched: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Newcomer,
+    Settled,
+    /// Of a named source.
+    Named,
+}
+
+impl Stream {
+    fn new(key: Key, now_ms: u64, standing: Standing, sequence: Sequence) -> Self {
+        Self {
+            key,
+            tally: Tally::default(),
+            sequence,
+            sampling_rate: None,
+            clock_skew_ms: None,
+            first_ms: now_ms,
+            last_ms: now_ms,
+            standing,
+            touched: false,
+        }
+    }
+
+    /// Counts a datagram (or one of several messages in one) and judges its sequence number; also gives the
+    /// fingerprint for [`Stream::settle`]. The stream of those without a place has no sequence.
+    pub(super) fn arrive(&mut self, message: &[u8], number: u32) -> (Arrival, u32) {
+        self.tally.datagrams += 1;
+        self.tally.bytes += message.len() as u64;
+        if self.is_unknown() {
+            return (Arrival::Forward, 0);
+        }
+        let print = fingerprint(message);
+        (self.sequence.arrive(number, print, self.last_ms, &mut self.tally), print)
+    }
+
+    /// Counts the units of a datagram that was let through: how far its number steps.
+    pub(super) fn settle(&mut self, arrival: Arrival, number: u32, units: u32, print: u32) {
+        if !self.is_unknown() {
+            self.sequence.settle(arrival, number, units, print, &mut self.tally);
+        }
+    }
+
+    fn is_unknown(&self) -> bool {
+        self.key.listener == u16::MAX
+    }
+
+    fn may_go(&self, now_ms: u64) -> bool {
+        self.standing != Standing::Named && self.last_ms.saturating_sub(self.first_ms) < SETTLED_MS
+            || now_ms.saturating_sub(self.last_ms) > 10 * SETTLED_MS
+    }
+
+    fn report(&mut self, listener: &str) -> StreamReport {
+        let tally = std::mem::take(&mut self.tally);
+        self.touched = false;
+        StreamReport {
+            key: StreamKey {
+                listener: listener.to_owned(),
+                exporter: self.key.exporter,
+                port: self.key.port,
+                protocol: self.key.protocol.name().to_owned(),
+                domain: self.key.domain,
+                agent: self.key.agent,
+            },
+            source: String::new(),
+            unit: unit(self.key.protocol),
+            last_seen_ms: self.last_ms,
+            sampling_rate: self.sampling_rate,
+            clock_skew_ms: self.clock_skew_ms,
+            next_sequence: self.sequence.next(),
+            counts: tally.report(),
+        }
+    }
+}
+
+/// The unit in which a protocol numbers its datagrams.
+fn unit(protocol: Protocol) -> SequenceUnit {
+    match protocol {
+        Protocol::NetFlow5 | Protocol::NetFlow7 => SequenceUnit::Flows,
+        Protocol::NetFlow9 => SequenceUnit::Packets,
+        Protocol::Ipfix => SequenceUnit::Records,
+        Protocol::SFlow5 => SequenceUnit::Datagrams,
+    }
+}
+
+/// The table. A stream's index stays its own until it is evicted.
+#[derive(Debug)]
+pub(super) struct Streams {
+    limits: Limits,
+    index: HashMap<Key, u32, foldhash::fast::RandomState>,
+    streams: Vec<Stream>,
+    newcomers: Vec<u32>,
+    touched: Vec<u32>,
+    named: Vec<IpNet>,
+    watermarks: HashMap<Key, (u32, u64), foldhash::fast::RandomState>,
+    last: Option<(Key, u32)>,
+}
+
+impl Streams {
+    /// The stream on which everything counts that found no place.
+    pub(super) const UNKNOWN: u32 = 0;
+
+    /// An empty table.
+    pub(super) fn new(limits: Limits) -> Self {
+        let nobody = Key {
+            listener: u16::MAX,
+            exporter: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: 0,
+            protocol: Protocol::NetFlow5,
+            domain: 0,
+            agent: None,
+        };
+        Self {
+            limits,
+            index: HashMap::default(),
+            streams: vec![Stream::new(nobody, 0, Standing::Named, Sequence::default())],
+            newcomers: Vec::with_capacity(limits.newcomers),
+            touched: Vec::new(),
+            named: Vec::new(),
+            watermarks: HashMap::default(),
+            last: None,
+        }
+    }
+
+    /// Exporters within these prefixes keep their place whatever strangers send.
+    pub(super) fn set_named(&mut self, prefixes: Vec<IpNet>) {
+        self.named = prefixes;
+    }
+
+    /// Where a stream's sequence continues after a restart of the edge. Kept for as many as have a place.
+    pub(super) fn expect(&mut self, key: Key, next: u32, last_ms: u64) {
+        if self.watermarks.len() < self.limits.streams {
+            self.watermarks.insert(key, (next, last_ms));
+        }
+    }
+
+    /// The index of the stream of this key, which gets a place if there is one; else [`Streams::UNKNOWN`].
+    pub(super) fn find(&mut self, key: Key, now_ms: u64) -> u32 {
+        let found = match self.last {
+            Some((last, at)) if last == key => Some(at),
+            _ => self.index.get(&key).copied(),
+        };
+        let at = match found {
+            Some(at) => self.seen_again(at),
+            None => self.admit(key, now_ms),
+        };
+        if at != Self::UNKNOWN {
+            self.last = Some((key, at));
+        }
+        let stream = &mut self.streams[at as usize];
+        stream.last_ms = stream.last_ms.max(now_ms);
+        if !stream.touched {
+            stream.touched = true;
+            self.touched.push(at);
+        }
+        at
+    }
+
+    /// The stream at an index that [`Streams::find`] gave.
+    pub(super) fn at(&mut self, index: u32) -> &mut Stream {
+        &mut self.streams[index as usize]
+    }
+
+    /// Counts bytes after the last message of a datagram on the stream that was found last.
+    pub(super) fn count_trailing(&mut self) {
+        let at = self.last.map_or(Self::UNKNOWN, |(_, at)| at);
+        self.at(at).tally.undecodable.count(Undecodable::TrailingBytes, 1);
+    }
+
+    /// What happened since the last call, stream by stream; `listeners` gives the names.
+    pub(super) fn take_reports(&mut self, listeners: &[&str]) -> Vec<StreamReport> {
+        let mut reports = Vec::with_capacity(self.touched.len());
+        for at in self.touched.drain(..) {
+            let stream = &mut self.streams[at as usize];
+            let name = listeners.get(usize::from(stream.key.listener)).copied();
+            reports.push(stream.report(name.unwrap_or("unknown")));
+        }
+        reports
+    }
+
+    fn seen_again(&mut self, at: u32) -> u32 {
+        let stream = &mut self.streams[at as usize];
+        if stream.standing == Standing::Newcomer {
+            stream.standing = Standing::Settled;
+            self.newcomers.retain(|newcomer| *newcomer != at);
+        }
+        at
+    }
+
+    fn admit(&mut self, key: Key, now_ms: u64) -> u32 {
+        let named = self.named.iter().any(|prefix| prefix.contains(&key.exporter));
+        let Some(at) = self.place(named, now_ms) else { return Self::UNKNOWN };
+        let sequence = self
+            .watermarks
+            .remove(&key)
+            .map_or_else(Sequence::default, |(next, ms)| Sequence::resume(next, ms));
+        let standing = if named { Standing::Named } else { Standing::Newcomer };
+        let stream = Stream::new(key, now_ms, standing, sequence);
+        if !named {
+            self.newcomers.push(at);
+        }
+        self.index.insert(key, at);
+        match self.streams.get_mut(at as usize) {
+            Some(place) => *place = stream,
+            None => self.streams.push(stream),
+        }
+        at
+    }
+
+    /// A free index, or that of a stream that has to go.
+    fn place(&mut self, named: bool, now_ms: u64) -> Option<u32> {
+        if !named && self.newcomers.len() >= self.limits.newcomers {
+            return self.evict_newcomer(now_ms);
+        }
+        if self.streams.len() <= self.limits.streams {
+            return u32::try_from(self.streams.len()).ok();
+        }
+        self.evict_settled(now_ms)
+    }
+
+    /// The first newcomer is the oldest. A cut has to have taken its counts.
+    fn evict_newcomer(&mut self, now_ms: u64) -> Option<u32> {
+        let at = *self.newcomers.first()?;
+        let stream = &self.streams[at as usize];
+        if stream.touched || now_ms.saturating_sub(stream.last_ms) < PATIENCE_MS {
+            return None;
+        }
+        self.newcomers.remove(0);
+        self.forget(at);
+        Some(at)
+    }
+
+    fn evict_settled(&mut self, now_ms: u64) -> Option<u32> {
+        let goes = self.streams.iter().enumerate().skip(1);
+        let goes = goes.filter(|(_, stream)| !stream.touched && stream.may_go(now_ms));
+        let at = u32::try_from(goes.min_by_key(|(_, stream)| stream.last_ms)?.0).ok()?;
+        self.newcomers.retain(|newcomer| *newcomer != at);
+        self.forget(at);
+        Some(at)
+    }
+
+    fn forget(&mut self, at: u32) {
+        self.index.remove(&self.streams[at as usize].key);
+        self.last = None;
+    }
+}

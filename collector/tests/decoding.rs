@@ -1,0 +1,10 @@
+//! Datagrams become rows: what each protocol's ordinary case gives, and what is counted.
+
+#[path = "decoding/message.rs"]
+mod message;
+#[path = "decoding/netflow5.rs"]
+mod netflow5;
+#[path = "decoding/rig.rs"]
+mod rig;
+#[path = "decoding/sequence.rs"]
+mod sequence;
