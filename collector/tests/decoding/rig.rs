@@ -46,7 +46,7 @@ impl Rig {
     }
 
     pub(crate) fn feed_from(&mut self, exporter: &str, port: u16, payload: &[u8]) -> &mut Self {
-        let exporter: IpAddr = exporter.parse().unwrap();
+        let exporter: IpAddr = exporter.parse().expect("an address");
         let datagram = Datagram {
             listener: 0,
             accepts: self.accepts,
