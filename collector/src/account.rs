@@ -109,8 +109,8 @@ impl Accounts {
     }
 
     /// Takes out what was counted since the last cut. `now_ms` is the wall clock, `elapsed_ms` the time since
-    /// the last cut by a clock that never steps. `last` also closes the running top-N windows (shutdown).
-    pub fn cut(&mut self, now_ms: u64, elapsed_ms: u64, sources: usize, last: bool) -> Counted {
+    /// the last cut by a clock that never steps, `sources` the names by index. `last` also closes the running top-N windows (shutdown).
+    pub fn cut(&mut self, now_ms: u64, elapsed_ms: u64, sources: &[String], last: bool) -> Counted {
         let live_from = self.channels.len();
         let mut additions = self.additions(live_from);
         self.clock.cover(now_ms, elapsed_ms, &mut additions);
@@ -122,7 +122,7 @@ impl Accounts {
         self.spare.append(&mut slots);
         self.spare.truncate(2);
         Counted {
-            channels: self.channels_with_live(sources),
+            channels: self.channels(sources),
             additions,
             tops: self.tops.closed(last),
             overflowed: std::mem::take(&mut self.overflowed),
@@ -136,13 +136,10 @@ impl Accounts {
         additions
     }
 
-    /// The channels that rows' `channel` refers to: the plan's, then one of `live` for each source, whose
-    /// names the caller puts in.
-    fn channels_with_live(&self, sources: usize) -> Vec<ChannelKey> {
-        let mut channels = self.channels.clone();
-        channels
-            .extend((0..sources).map(|_| ChannelKey { profile: LIVE.to_owned(), channel: String::new() }));
-        channels
+    /// The channels that rows' `channel` refers to: the plan's, then one of `live` for each source.
+    pub fn channels(&self, sources: &[String]) -> Vec<ChannelKey> {
+        let live = |source: &String| ChannelKey { profile: LIVE.to_owned(), channel: source.clone() };
+        self.channels.iter().cloned().chain(sources.iter().map(live)).collect()
     }
 
     fn additions(&self, live_from: usize) -> Vec<Addition> {

@@ -28,6 +28,10 @@ fn profile(channels: usize, top: Vec<TopConfig>) -> ProfileConfig {
     }
 }
 
+fn sources(count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("s{index}")).collect()
+}
+
 /// One run of (proto, packets, bytes, rate) rows from source 1.
 fn batch(received_ms: u64, rows: &[(u8, u64, u64, f32)]) -> Batch {
     let mut batch = Batch::default();
@@ -85,7 +89,7 @@ fn packets_and_bytes_are_scaled_and_the_four_classes_add_up_to_all() {
     let mut accounts = Accounts::new(10_000, &[profile(1, vec![])]).unwrap();
     let batch = batch(AT, &[(6, 2, 100, 10.0), (17, 3, 50, 1.0), (58, 1, 7, 1.5), (47, 1, 1, 1.0)]);
     accounts.add(&batch, &pairs(&[(0, 0), (1, 0), (2, 0), (3, 0)]), 0);
-    let counted = accounts.cut(AT, 2_000, 2, false);
+    let counted = accounts.cut(AT, 2_000, &sources(2), false);
     let sums = counters(&counted, "c0");
     assert_eq!((sums.tcp.packets, sums.tcp.bytes), (20, 1_000));
     assert_eq!((sums.icmp.packets, sums.icmp.bytes), (2, 11));
@@ -96,11 +100,11 @@ fn packets_and_bytes_are_scaled_and_the_four_classes_add_up_to_all() {
 fn every_flow_counts_in_live_under_its_source_whether_or_not_a_channel_matches() {
     let mut accounts = Accounts::new(10_000, &[profile(1, vec![])]).unwrap();
     accounts.add(&batch(AT, &[(6, 2, 100, 1.0), (6, 1, 10, 1.0)]), &Hits::default(), 0);
-    let counted = accounts.cut(AT, 2_000, 3, false);
+    let counted = accounts.cut(AT, 2_000, &sources(3), false);
     let row = &counted.additions[0].rows;
     assert_eq!(row.len(), 1);
     assert_eq!((row[0].channel, row[0].source), (2, 1), "channel 0 is the plan's, live's follow by source");
-    assert_eq!(counted.channels[2].profile, LIVE);
+    assert_eq!((counted.channels[2].profile.as_str(), counted.channels[2].channel.as_str()), (LIVE, "s1"));
     assert_eq!(row[0].counters.all().flows, 2);
 }
 
@@ -109,9 +113,9 @@ fn a_cut_takes_everything_out_once() {
     let mut accounts = Accounts::new(10_000, &[profile(1, vec![])]).unwrap();
     accounts.add(&batch(AT, &[(6, 2, 100, 1.0)]), &pairs(&[(0, 0)]), 0);
     let peeked = accounts.peek(AT, 2_000);
-    let counted = accounts.cut(AT, 2_000, 2, false);
+    let counted = accounts.cut(AT, 2_000, &sources(2), false);
     assert_eq!(peeked, counted.additions);
-    let again = accounts.cut(AT + 2_000, 2_000, 2, false);
+    let again = accounts.cut(AT + 2_000, 2_000, &sources(2), false);
     assert!(again.additions.iter().all(|addition| addition.rows.is_empty()));
     assert_eq!(again.additions.iter().map(|a| a.covered_ms).sum::<u32>(), 2_000, "zeros are covered");
 }
@@ -124,7 +128,7 @@ fn an_event_without_counters_adds_an_event_and_nothing_else() {
     present.remove(Column::Packets);
     present.remove(Column::Bytes);
     accounts.add(&batch, &pairs(&[(0, 0)]), 0);
-    let sums = counters(&accounts.cut(AT, 2_000, 2, false), "c0");
+    let sums = counters(&accounts.cut(AT, 2_000, &sources(2), false), "c0");
     assert_eq!(sums.events, 1);
     assert_eq!(sums.all(), crate::slot::Tally::default());
 }
@@ -141,7 +145,7 @@ fn a_biflow_that_matches_both_ways_counts_both_directions_and_one_flow() {
     let mut hits = pairs(&[(0, 0)]);
     hits.reverse.pairs.extend([(0, 0), (0, 1)]);
     accounts.add(&batch, &hits, 0);
-    let counted = accounts.cut(AT, 2_000, 2, false);
+    let counted = accounts.cut(AT, 2_000, &sources(2), false);
     let both = counters(&counted, "c0").all();
     assert_eq!((both.flows, both.packets, both.bytes), (1, 5, 130));
     let reverse_only = counters(&counted, "c1").all();
@@ -153,9 +157,9 @@ fn the_top_window_of_a_minute_is_shipped_when_the_next_minute_begins() {
     let top = TopConfig { element: "srcip".into(), orders: vec![TopOrder::Bytes], size: 2 };
     let mut accounts = Accounts::new(10_000, &[profile(1, vec![top])]).unwrap();
     accounts.add(&batch(AT, &[(6, 2, 100, 2.0), (6, 1, 10, 1.0)]), &pairs(&[(0, 0), (1, 0)]), 0);
-    assert!(accounts.cut(AT, 2_000, 2, false).tops.is_empty());
+    assert!(accounts.cut(AT, 2_000, &sources(2), false).tops.is_empty());
     accounts.add(&batch(AT + 60_000, &[(6, 1, 1, 1.0)]), &pairs(&[(0, 0)]), 0);
-    let tops = accounts.cut(AT + 60_000, 2_000, 2, false).tops;
+    let tops = accounts.cut(AT + 60_000, 2_000, &sources(2), false).tops;
     assert_eq!(tops.len(), 1);
     let rows: Vec<_> = tops[0].entries.iter().map(|e| (e.key.as_str(), e.lower, e.upper)).collect();
     assert_eq!(rows, [("192.0.2.0", 200, 200), ("192.0.2.1", 10, 10)]);
