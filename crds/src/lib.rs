@@ -3,6 +3,7 @@
 
 pub mod collector;
 pub mod config;
+pub mod filter;
 mod generate;
 pub mod limits;
 pub mod profile;
