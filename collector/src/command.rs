@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod render;
+mod validate;
+
 /// What a subcommand can end with, and the exit code that says so.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -37,10 +40,12 @@ struct Weir {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Validate(validate::Validate),
+    Render(render::Render),
+}
 
 /// Reads the arguments and runs the subcommand.
-#[allow(unreachable_code, reason = "until the first subcommand")]
 pub fn run() -> ExitCode {
     match dispatch(Weir::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,5 +60,8 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(weir: Weir) -> Result<(), Failure> {
-    match weir.command {}
+    match weir.command {
+        Command::Validate(command) => command.run(),
+        Command::Render(command) => command.run(),
+    }
 }

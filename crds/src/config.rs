@@ -4,7 +4,9 @@ pub mod duration;
 mod palette;
 mod render;
 
-pub use render::{Fleet, Rendered, Violation, check_collector, check_profile, render, runs};
+pub use render::{
+    Fleet, Rendered, Violation, Within, check_collector, check_profile, identity, namespace, render, runs,
+};
 
 use ipnet::IpNet;
 use schemars::JsonSchema;

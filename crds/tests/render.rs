@@ -45,7 +45,7 @@ fn a_channel_gets_sign_color_and_order_by_position_and_a_table_its_order_and_siz
     let channels =
         json!([{"name": "a"}, {"name": "b", "filter": "proto tcp", "sign": "-", "color": "#010203"}]);
     let spec = json!({"channels": channels, "top": [{"element": "srcip"}]});
-    let made = check_profile(&collector(json!({})), &profile(spec)).unwrap();
+    let made = check_profile(Some(&collector(json!({}))), &profile(spec)).unwrap();
     assert_eq!((made.name.as_str(), made.display_name.as_str()), ("default/services", "services"));
     let (a, b) = (&made.channels[0], &made.channels[1]);
     assert_eq!((a.filter.as_str(), a.sign, a.order), ("", Sign::Plus, 1));
@@ -60,7 +60,7 @@ fn a_channel_gets_sign_color_and_order_by_position_and_a_table_its_order_and_siz
 #[test]
 fn channels_stand_in_stack_order_and_equal_orders_keep_their_position() {
     let channels = json!([{"name": "c", "order": 9}, {"name": "a", "order": 2}, {"name": "b", "order": 2}]);
-    let made = check_profile(&collector(json!({})), &profile(json!({"channels": channels}))).unwrap();
+    let made = check_profile(Some(&collector(json!({}))), &profile(json!({"channels": channels}))).unwrap();
     let names: Vec<_> = made.channels.iter().map(|channel| channel.name.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"]);
 }

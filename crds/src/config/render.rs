@@ -35,13 +35,28 @@ pub struct Violation {
     pub path: String,
     /// What is wrong; what would be right.
     pub message: String,
-    /// Where in the field's text, in bytes, when it is a filter.
-    pub offset: Option<usize>,
+    /// Where in the field's text, when it is a filter.
+    pub within: Option<Within>,
+}
+
+/// A place in a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Within {
+    /// Bytes from the start of the text.
+    pub offset: usize,
+    /// The line, from 1.
+    pub line: u32,
+    /// The character in its line, from 1.
+    pub column: u32,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.object, self.path, self.message)
+        write!(f, "{}: {}: ", self.object, self.path)?;
+        if let Some(Within { line, column, .. }) = self.within {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        f.write_str(&self.message)
     }
 }
 
@@ -61,7 +76,7 @@ pub fn render(collector: &FlowCollector, profiles: &[FlowProfile]) -> Result<Ren
     let fleet = check_collector(collector).map_err(|found| violations.extend(found)).ok();
     let mut checked = Vec::with_capacity(profiles.len());
     for profile in profiles {
-        match check_profile(collector, profile) {
+        match check_profile(Some(collector), profile) {
             Ok(config) => checked.push(config),
             Err(found) => violations.extend(found),
         }
@@ -87,12 +102,12 @@ pub fn check_collector(collector: &FlowCollector) -> Result<Fleet, Vec<Violation
     report.give(fleet)
 }
 
-/// Checks a profile: its filters, and the sources that its channels name.
+/// Checks a profile: its filters and, where a collector is given, the sources that its channels name.
 ///
 /// # Errors
 /// Every violation in it.
 pub fn check_profile(
-    collector: &FlowCollector,
+    collector: Option<&FlowCollector>,
     profile: &FlowProfile,
 ) -> Result<ProfileConfig, Vec<Violation>> {
     let mut report = Report::new("FlowProfile", &profile.metadata);
@@ -130,7 +145,7 @@ impl Fleet {
                     "the selected profiles have {channels} channels together; a collector counts at most \
                      {CHANNELS_PER_COLLECTOR}: select fewer profiles"
                 ),
-                offset: None,
+                within: None,
             });
         }
         profiles.sort_by(|a, b| a.name.cmp(&b.name));
@@ -151,12 +166,12 @@ impl Report {
     }
 
     fn at(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.within(path, None, message);
+        self.inside(path, None, message);
     }
 
-    fn within(&mut self, path: impl Into<String>, offset: Option<usize>, message: impl Into<String>) {
+    fn inside(&mut self, path: impl Into<String>, within: Option<Within>, message: impl Into<String>) {
         let (path, message) = (path.into(), message.into());
-        self.found.push(Violation { object: self.object.clone(), path, message, offset });
+        self.found.push(Violation { object: self.object.clone(), path, message, within });
     }
 
     fn give<T>(self, value: T) -> Result<T, Vec<Violation>> {
@@ -164,11 +179,13 @@ impl Report {
     }
 }
 
-fn namespace(meta: &ObjectMeta) -> &str {
+/// An object's namespace; `default` when it names none.
+pub fn namespace(meta: &ObjectMeta) -> &str {
     meta.namespace.as_deref().unwrap_or("default")
 }
 
-fn identity(meta: &ObjectMeta) -> String {
+/// `namespace/name`: what an object is called everywhere.
+pub fn identity(meta: &ObjectMeta) -> String {
     format!("{}/{}", namespace(meta), meta.name.as_deref().unwrap_or_default())
 }
 

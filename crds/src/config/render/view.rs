@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::super::{ChannelConfig, ProfileConfig, TopConfig, TopOrder, palette};
-use super::{Report, identity};
+use super::{Report, Within, identity};
 use crate::collector::FlowCollector;
+use crate::filter::{Context, FilterError, check};
 use crate::limits::{CHANNELS_PER_PROFILE, FILTER_BYTES, RENDERED_PROFILE_BYTES};
 use crate::profile::{Channel, FlowProfile, Top};
 
@@ -12,7 +13,7 @@ const DEFAULT_TOP_SIZE: u32 = 10;
 
 /// One profile as edges and aggregator read it.
 pub(super) fn profile(
-    collector: &FlowCollector,
+    collector: Option<&FlowCollector>,
     profile: &FlowProfile,
     report: &mut Report,
 ) -> ProfileConfig {
@@ -37,7 +38,7 @@ pub(super) fn profile(
     config
 }
 
-fn channels(collector: &FlowCollector, given: &[Channel], report: &mut Report) -> Vec<ChannelConfig> {
+fn channels(collector: Option<&FlowCollector>, given: &[Channel], report: &mut Report) -> Vec<ChannelConfig> {
     if given.is_empty() {
         report.at("spec.channels", "a profile needs at least one channel");
     }
@@ -66,7 +67,8 @@ fn channels(collector: &FlowCollector, given: &[Channel], report: &mut Report) -
     made
 }
 
-fn check_sources(collector: &FlowCollector, index: usize, channel: &Channel, report: &mut Report) {
+fn check_sources(collector: Option<&FlowCollector>, index: usize, channel: &Channel, report: &mut Report) {
+    let Some(collector) = collector else { return };
     let known = &collector.spec.sources;
     for (at, name) in channel.sources.iter().enumerate() {
         if known.iter().any(|source| source.name == *name) {
@@ -92,8 +94,27 @@ fn filter(index: usize, channel: &Channel, report: &mut Report) -> String {
     if text.len() > FILTER_BYTES {
         let message = format!("{} bytes; a filter has at most {FILTER_BYTES}", text.len());
         report.at(path, message);
+        return text.to_owned();
+    }
+    for error in check(text, Context::PROFILE).err().into_iter().flatten() {
+        let within = Within { offset: error.span.start, line: error.line, column: error.column };
+        report.inside(&path, Some(within), advice(&error));
     }
     text.to_owned()
+}
+
+/// What is wrong with a filter; what would be right.
+fn advice(error: &FilterError) -> String {
+    let mut message = error.problem.clone();
+    if !error.expected.is_empty() {
+        message.push_str("; expected ");
+        message.push_str(&error.expected);
+    }
+    if let Some(hint) = &error.hint {
+        message.push_str("; ");
+        message.push_str(hint);
+    }
+    message
 }
 
 fn table(at: usize, top: &Top, all: &[Top], report: &mut Report) -> TopConfig {
