@@ -141,7 +141,13 @@ impl Parsed {
         }
         match (definition.read)(node.to_json()) {
             Ok((kind, refused)) => {
-                self.objects.push(Object { kind, file: Arc::clone(file), refused, text: Arc::clone(text), node });
+                self.objects.push(Object {
+                    kind,
+                    file: Arc::clone(file),
+                    refused,
+                    text: Arc::clone(text),
+                    node,
+                });
             }
             Err(message) => self.problems.push(Problem::at(&**file, node.at, message)),
         }
