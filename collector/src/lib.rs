@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod pipeline;
 
 pub mod flow;
+pub mod folder;
 pub mod slot;
 
 pub mod account;

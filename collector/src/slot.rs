@@ -8,7 +8,8 @@
 
 mod codec;
 
-pub use codec::{DecodeError, MAX_BLOCK_BYTES, decode, encode};
+pub(crate) use codec::inflate;
+pub use codec::{DecodeError, MAX_BLOCK_BYTES, decode, decode_provisional, encode, encode_provisional};
 
 use std::net::IpAddr;
 
@@ -238,6 +239,33 @@ pub struct ListenerReport {
     pub rejected: Vec<(String, u64)>,
 }
 
+/// What a spool that was full, or could not write, gave up: the counts of these blocks are lost, their
+/// stream and listener reports are not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Blocks given up.
+    pub blocks: u64,
+    /// Flow records that they had counted; unknown for damaged blocks.
+    pub records: u64,
+    /// Unix milliseconds of the first slot given up; 0: none, or unknown.
+    pub from_ms: u64,
+    /// Unix milliseconds of the end of the last one.
+    pub to_ms: u64,
+}
+
+impl Dropped {
+    /// Adds what another block gave up.
+    pub fn add(&mut self, other: &Self) {
+        self.blocks = self.blocks.saturating_add(other.blocks);
+        self.records = self.records.saturating_add(other.records);
+        self.from_ms = match (self.from_ms, other.from_ms) {
+            (0, from) | (from, 0) => from,
+            (a, b) => a.min(b),
+        };
+        self.to_ms = self.to_ms.max(other.to_ms);
+    }
+}
+
 /// One cut of an edge.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Block {
@@ -245,13 +273,18 @@ pub struct Block {
     pub spool: SpoolId,
     /// 1, 2, 3 ... without a gap, continuing over restarts; set by the spool.
     pub number: u64,
+    /// The first number that this block stands for: `number`, unless the spool merged or gave up blocks
+    /// before it. It is applied only when the block before `first` was the last one applied. Set by the spool.
+    pub first: u64,
+    /// What the spool gave up among `first..number`.
+    pub dropped: Dropped,
     /// Which edge: its node name or `--name`; shown to people.
     pub edge: String,
     /// The profiles' generation (a hash of the rendered plan) that counted this block.
     pub generation: u64,
     /// Unix milliseconds when the cut was made.
     pub made_ms: u64,
-    /// Slot length.
+    /// Slot length; longer than the edge's own where a full spool merged slots.
     pub slot_ms: u32,
     /// Every channel that was counted.
     pub channels: Vec<ChannelKey>,
