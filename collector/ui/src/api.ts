@@ -1,0 +1,253 @@
+// Everything that the page asks its server, and the only file that does. Shapes follow /openapi.json.
+
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import type { Buckets, ChannelSums, SeriesWindow } from './model/series';
+import type { Sign } from './model/stack';
+
+export interface Channel {
+  name: string;
+  /** `#RRGGBB`. */
+  color: string;
+  sign: Sign;
+  order: number;
+  filter: string;
+  sources: string[];
+}
+
+export interface TopSpec {
+  element: string;
+  orders: TopOrder[];
+  size: number;
+}
+
+export type TopOrder = 'flows' | 'packets' | 'bytes';
+
+export interface Profile {
+  /** `namespace/name`, or `live`. */
+  name: string;
+  displayName: string;
+  description: string;
+  /** May be empty. */
+  group: string;
+  /** Made by weir itself: `live`. */
+  builtIn: boolean;
+  channels: Channel[];
+  top: TopSpec[];
+}
+
+export interface TopTable {
+  from: number;
+  to: number;
+  rows: { key: string; lower: number; upper: number }[];
+  /** A key that is not listed has at most this sum. */
+  absent: number;
+  total: number;
+  /** Whether the bounds separate the ranks. */
+  exact: boolean;
+}
+
+/** One stream; counts since the aggregator first heard of it. */
+export interface Exporter {
+  listener: string;
+  exporter: string;
+  port: number;
+  protocol: string;
+  domain: number;
+  agent?: string;
+  edge: string;
+  source: string;
+  /** Of `received`, `expected`, `duplicates` and `missing`. */
+  unit: string;
+  lastSeen: number;
+  /** Absent while unknown. */
+  samplingRate?: number;
+  clockSkew?: number;
+  records: number;
+  unknownTemplateSets: number;
+  undecodable: Record<string, number>;
+  received: number;
+  expected: number;
+  duplicates: number;
+  missing: number;
+  restarts: number;
+}
+
+export interface ExporterList {
+  exporters: Exporter[];
+  listeners: {
+    edge: string;
+    listener: string;
+    datagrams: number;
+    kernelDrops: number;
+    rejected: Record<string, number>;
+  }[];
+  edges: { edge: string; spool: string; block: number; made: number; generation: string }[];
+}
+
+/** A server that answered with a problem (RFC 9457). */
+export class Problem extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.name = 'Problem';
+    this.status = status;
+  }
+}
+
+/** A server that did not answer. */
+export class Unreachable extends Error {
+  constructor(cause: unknown) {
+    super('weir does not answer', { cause });
+    this.name = 'Unreachable';
+  }
+}
+
+const BASE = '/api/v1';
+
+/** By how much the server's clock is ahead of the browser's; windows end at the server's now. */
+let clockAheadMs = 0;
+
+/** The server's time, Unix ms. */
+export function serverNow(): number {
+  return Date.now() + clockAheadMs;
+}
+
+const TOKEN_KEY = 'weir-token';
+
+/** The token that a server beyond this machine asks for; forgotten when the tab is closed. */
+export function setToken(token: string): void {
+  window.sessionStorage.setItem(TOKEN_KEY, token);
+}
+
+function authorization(): Record<string, string> {
+  const token = window.sessionStorage.getItem(TOKEN_KEY);
+  return token === null ? {} : { authorization: `Bearer ${token}` };
+}
+
+async function ask(
+  path: string,
+  signal: AbortSignal | undefined,
+  extra: Record<string, string> = {},
+): Promise<Response> {
+  const headers = { ...authorization(), ...extra };
+  let response: Response;
+  try {
+    response = await fetch(BASE + path, { headers, signal: signal ?? null, cache: 'no-store' });
+  } catch (cause) {
+    if (signal?.aborted) {
+      throw cause;
+    }
+    throw new Unreachable(cause);
+  }
+  noteClock(response.headers.get('date'));
+  if (!response.ok) {
+    throw await problem(response);
+  }
+  return response;
+}
+
+/** The header has whole seconds, so only what is clearly a difference of clocks counts as one. */
+function noteClock(date: string | null): void {
+  const ahead = date === null ? Number.NaN : Date.parse(date) + 500 - Date.now();
+  if (!Number.isNaN(ahead)) {
+    clockAheadMs = Math.abs(ahead) < 1500 ? 0 : ahead;
+  }
+}
+
+async function problem(response: Response): Promise<Error> {
+  const text = await response.text().catch(() => '');
+  try {
+    const body = JSON.parse(text) as { title?: string; detail?: string };
+    return new Problem(response.status, body.detail ?? body.title ?? response.statusText);
+  } catch {
+    return new Problem(response.status, text.slice(0, 300) || response.statusText);
+  }
+}
+
+async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await ask(path, signal)).json() as Promise<T>;
+}
+
+export async function fetchProfiles(signal?: AbortSignal): Promise<Profile[]> {
+  return (await json<{ profiles: Profile[] }>('/profiles', signal)).profiles;
+}
+
+interface SeriesAnswer {
+  from: number;
+  to: number;
+  step: number;
+  covered: number[];
+  series: { channel: string; values: Buckets }[];
+}
+
+/** Flows, packets and bytes of every channel between two moments. Without a step the server chooses one. */
+export async function fetchWindow(
+  profile: string,
+  from: number,
+  to: number,
+  step: number | null,
+  signal?: AbortSignal,
+): Promise<SeriesWindow> {
+  const one = (metric: string, at: string | null) => {
+    const query = new URLSearchParams({ from: String(Math.floor(from)), to: String(Math.ceil(to)), metric });
+    query.set('value', 'sum');
+    if (at !== null) {
+      query.set('step', at);
+    }
+    return json<SeriesAnswer>(`/profiles/${profile}/series?${query}`, signal);
+  };
+  // The first answer's step holds for the other two: all three must have the same buckets.
+  const flows = await one('flows', step === null ? null : String(step));
+  const [packets, bytes] = await Promise.all([
+    one('packets', String(flows.step)),
+    one('bytes', String(flows.step)),
+  ]);
+  const channels = new Map<string, ChannelSums>();
+  flows.series.forEach((line, index) => {
+    channels.set(line.channel, {
+      flows: line.values,
+      packets: packets.series[index]?.values ?? [],
+      traffic: bytes.series[index]?.values ?? [],
+    });
+  });
+  return { from: flows.from, to: flows.to, step: flows.step, covered: flows.covered, channels };
+}
+
+export function fetchExporters(signal?: AbortSignal): Promise<ExporterList> {
+  return json<ExporterList>('/exporters', signal);
+}
+
+export function fetchTop(
+  profile: string,
+  question: { channel: string; element: string; order: TopOrder; from: number; to: number; limit: number },
+  signal?: AbortSignal,
+): Promise<TopTable> {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(question)) {
+    query.set(key, typeof value === 'number' ? String(Math.round(value)) : value);
+  }
+  return json<TopTable>(`/profiles/${profile}/top?${query}`, signal);
+}
+
+/** Follows the slot events, beginning after `lastId`, until the server ends the stream. Ids are commit numbers:
+ * what they announce is read with {@link fetchWindow}. `heard` is called with the id of each event, and with
+ * `null` when the stream opens and for each keep-alive comment. */
+export async function followLive(
+  lastId: string | null,
+  signal: AbortSignal,
+  heard: (id: string | null) => void,
+): Promise<void> {
+  const headers: Record<string, string> = { accept: 'text/event-stream' };
+  if (lastId !== null) {
+    headers['last-event-id'] = lastId;
+  }
+  const response = await ask('/live', signal, headers);
+  heard(null);
+  const events = response.body
+    ?.pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream({ onComment: () => heard(null) }));
+  for await (const event of events ?? []) {
+    heard(event.event === 'slot' ? (event.id ?? null) : null);
+  }
+}

@@ -1,0 +1,34 @@
+// Asks for the server's token, where it wants one.
+
+import { type FormEvent, useState } from 'react';
+import { setToken } from '../api';
+
+export function TokenForm({ onToken }: { onToken: () => void }) {
+  const [text, setText] = useState('');
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    setToken(text.trim());
+    onToken();
+  };
+  return (
+    <main>
+      <form className="notice" onSubmit={submit}>
+        <p>
+          <strong>This weir asks for a token.</strong> It stands in the file that the server was started with
+          (<code>--token-file</code>). It is kept until you close this tab.
+        </p>
+        <label className="field">
+          <span>Token</span>
+          <input
+            type="password"
+            autoComplete="off"
+            required
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+          />
+        </label>
+        <button type="submit">Continue</button>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,32 @@
+// The loss ledger in words.
+
+interface Counts {
+  undecodable: Readonly<Record<string, number>>;
+  unknownTemplateSets: number;
+}
+
+/** What of a stream could not be decoded, by reason; sets that came before their template among them. */
+export function balance(counts: Counts): Record<string, number> {
+  return { ...counts.undecodable, 'sets before their template': counts.unknownTemplateSets };
+}
+
+/** `1 in 1,000`; rates are not always whole. */
+export function sampling(rate: number | undefined): string {
+  if (rate === undefined) {
+    return 'unknown';
+  }
+  return rate === 1 ? 'none' : `1 in ${rate.toLocaleString('en-US', { maximumFractionDigits: 3 })}`;
+}
+
+/** How far an exporter's clock is behind ours; within two seconds nobody minds. */
+export function skew(ms: number | undefined): string {
+  if (ms === undefined) {
+    return 'unknown';
+  }
+  const seconds = Math.abs(ms) / 1000;
+  if (seconds < 2) {
+    return 'right';
+  }
+  const text = seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+  return ms > 0 ? `${text} behind` : `${text} ahead`;
+}

@@ -1,0 +1,162 @@
+// Who sends, and what of it was received, understood and lost.
+
+import { useQuery } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import { type Exporter, type ExporterList, fetchExporters, serverNow } from '../api';
+import { Trouble } from '../components/problem';
+import { Reasons, Table } from '../components/table';
+import { balance, sampling, skew } from '../model/loss';
+import { ago, utc } from '../model/time';
+import { exact, percent } from '../model/units';
+
+/** Counters need not move faster than a person compares them. */
+const REFRESH_MS = 2_000;
+
+export function ExportersView({ tick }: { tick: number }) {
+  const { data, error, refetch } = useQuery({
+    queryKey: ['exporters'],
+    queryFn: ({ signal }) => fetchExporters(signal),
+  });
+  const lastMs = useRef(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each tick is a reason to ask again.
+  useEffect(() => {
+    if (Date.now() - lastMs.current >= REFRESH_MS && !document.hidden) {
+      lastMs.current = Date.now();
+      void refetch();
+    }
+  }, [tick]);
+  return (
+    <main>
+      <div className="section-head">
+        <div>
+          <h1>Exporters</h1>
+          <p className="quiet">
+            Counts since the aggregator first heard of each. Expected = received − duplicates + missing, in
+            the unit of the stream&apos;s own sequence numbers.
+          </p>
+        </div>
+      </div>
+      {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
+      {data === undefined && error === null && <p className="quiet">Loading …</p>}
+      {data !== undefined && <Lists list={data} />}
+    </main>
+  );
+}
+
+function Lists({ list }: { list: ExporterList }) {
+  const now = serverNow();
+  return (
+    <>
+      {list.exporters.length === 0 ? (
+        <div className="notice">
+          <p>
+            <strong>No exporter has sent anything yet.</strong> Point one at a listener of this machine, for
+            example <code>softflowd -i eth0 -v 9 -n 127.0.0.1:2055</code>.
+          </p>
+        </div>
+      ) : (
+        <Streams exporters={list.exporters} now={now} />
+      )}
+      <h2>Listeners</h2>
+      <Table
+        label="Listeners"
+        rows={list.listeners}
+        keyOf={(row) => `${row.edge} ${row.listener}`}
+        columns={[
+          { title: 'Listener', text: true, show: (row) => row.listener },
+          { title: 'Edge', text: true, show: (row) => row.edge },
+          { title: 'Datagrams', show: (row) => exact(row.datagrams) },
+          {
+            title: 'Dropped by the kernel',
+            hint: 'The known part of what is missing: the receive buffer was full.',
+            bad: (row) => row.kernelDrops > 0,
+            show: (row) => exact(row.kernelDrops),
+          },
+          {
+            title: 'Rejected',
+            hint: 'Datagrams that belong to no stream, by reason.',
+            show: (row) => <Reasons counts={row.rejected} />,
+          },
+        ]}
+      />
+      <h2>Edges</h2>
+      <Table
+        label="Edges"
+        rows={list.edges}
+        keyOf={(row) => row.spool}
+        columns={[
+          { title: 'Edge', text: true, show: (row) => row.edge },
+          { title: 'Last block', show: (row) => exact(row.block) },
+          { title: 'Made', show: (row) => <time title={utc(row.made)}>{ago(row.made, now)}</time> },
+          { title: 'Spool', text: true, show: (row) => <code>{row.spool.slice(0, 8)}</code> },
+          {
+            title: 'Plan',
+            hint: 'The generation of the profiles that it counts by.',
+            text: true,
+            show: (row) => <code>{row.generation.slice(0, 8)}</code>,
+          },
+        ]}
+      />
+    </>
+  );
+}
+
+function Streams({ exporters, now }: { exporters: Exporter[]; now: number }) {
+  return (
+    <Table
+      label="Streams"
+      rows={exporters}
+      keyOf={(row) =>
+        [row.edge, row.listener, row.exporter, row.port, row.protocol, row.domain, row.agent].join(' ')
+      }
+      columns={[
+        { title: 'Exporter', text: true, show: (row) => <Who stream={row} /> },
+        { title: 'Source', text: true, show: (row) => row.source },
+        {
+          title: 'Last seen',
+          show: (row) => <time title={utc(row.lastSeen)}>{ago(row.lastSeen, now)}</time>,
+        },
+        {
+          title: 'Sampling',
+          hint: 'Packets and bytes are scaled by it. Unknown: the exporter announced no rate, and none is configured.',
+          show: (row) => sampling(row.samplingRate),
+        },
+        { title: 'Flow records', show: (row) => exact(row.records) },
+        {
+          title: 'Received',
+          hint: 'In the unit of the sequence numbers, duplicates included.',
+          show: (row) => `${exact(row.received)} ${row.unit}`,
+        },
+        {
+          title: 'Missing of expected',
+          hint: 'Between the first and the last datagram seen; what was lost before, after or across a restart cannot be known.',
+          bad: (row) => row.missing > 0,
+          show: (row) =>
+            `${exact(row.missing)} of ${exact(row.expected)} (${percent(row.missing, row.expected)})`,
+        },
+        { title: 'Duplicates', bad: (row) => row.duplicates > 0, show: (row) => exact(row.duplicates) },
+        { title: 'Undecodable', show: (row) => <Reasons counts={balance(row)} /> },
+        { title: 'Restarts', show: (row) => exact(row.restarts) },
+        {
+          title: 'Clock',
+          hint: 'Received minus the end of the newest flow.',
+          show: (row) => skew(row.clockSkew),
+        },
+      ]}
+    />
+  );
+}
+
+/** Two lines: the address, and which stream of it. */
+function Who({ stream }: { stream: Exporter }) {
+  return (
+    <>
+      <strong>{stream.exporter}</strong> port {stream.port}
+      <br />
+      <span className="quiet">
+        {stream.protocol}, domain {stream.domain}, listener {stream.listener}
+        {stream.agent !== undefined && `, agent ${stream.agent}`}
+      </span>
+    </>
+  );
+}

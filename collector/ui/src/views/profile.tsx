@@ -1,0 +1,164 @@
+// One profile: its graph, its channels, its largest keys.
+
+import { useMemo, useState } from 'react';
+import { type Profile, serverNow } from '../api';
+import { BucketTable } from '../components/bucket-table';
+import { ChannelTable } from '../components/channel-table';
+import { Graph } from '../components/graph';
+import { Moment } from '../components/moment';
+import { Trouble } from '../components/problem';
+import { Segmented } from '../components/segmented';
+import { TopTables } from '../components/top-tables';
+import { useSeries } from '../hooks/use-series';
+import { useMedia } from '../hooks/use-theme';
+import { bucketAt, latestBucket, type SeriesWindow } from '../model/series';
+import { stack } from '../model/stack';
+import { moment } from '../model/time';
+import { spoken, unitOf } from '../model/units';
+import type { View } from '../model/view';
+import { stepText, WINDOWS, type WindowChoice, windowOf } from '../model/windows';
+
+interface Props {
+  profile: Profile;
+  view: View;
+  dark: boolean;
+  /** Counts the slot events. */
+  tick: number;
+  onView: (change: Partial<View>) => void;
+}
+
+export function ProfileView({ profile, view, dark, tick, onView }: Props) {
+  const choice = windowOf(view.window);
+  const { data, error, refetch } = useSeries(profile.name, choice, tick);
+  return (
+    <main>
+      <div className="section-head">
+        <div>
+          <h1>{profile.displayName}</h1>
+          <p className="quiet">{profile.description || profile.name}</p>
+        </div>
+        <Switches view={view} onView={onView} />
+      </div>
+      {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
+      {data === undefined && error === null && <p className="quiet">Loading {choice.long} …</p>}
+      {data !== undefined && (
+        <Shown profile={profile} view={view} dark={dark} window={data} choice={choice} onView={onView} />
+      )}
+      <TopTables profile={profile} metric={view.metric} window={choice} />
+    </main>
+  );
+}
+
+function Switches({ view, onView }: Pick<Props, 'view' | 'onView'>) {
+  return (
+    <div className="switches">
+      <Segmented
+        label="Count"
+        choices={[
+          { id: 'flows', label: 'Flows' },
+          { id: 'packets', label: 'Packets' },
+          { id: 'traffic', label: 'Traffic' },
+        ]}
+        chosen={view.metric}
+        onChoose={(metric) => onView({ metric })}
+      />
+      <Segmented
+        label="As"
+        choices={[
+          { id: 'sum', label: 'Sum' },
+          { id: 'rate', label: 'Rate' },
+        ]}
+        chosen={view.value}
+        onChoose={(value) => onView({ value })}
+      />
+      <Segmented
+        label="Window"
+        choices={WINDOWS}
+        chosen={view.window}
+        onChoose={(window) => onView({ window })}
+      />
+    </div>
+  );
+}
+
+interface ShownProps extends Omit<Props, 'tick'> {
+  window: SeriesWindow;
+  choice: WindowChoice;
+}
+
+function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
+  const { metric, value } = view;
+  const [cursorMs, setCursorMs] = useState<number | null>(null);
+  const hidden = useMemo(() => new Set(view.hidden), [view.hidden]);
+  const channels = profile.channels;
+  const shown = useMemo(() => channels.filter(({ name }) => !hidden.has(name)), [channels, hidden]);
+  const drawn = useDrawn(window, shown, view, choice);
+  const layers = drawn.layers;
+
+  const pinned = cursorMs === null ? null : bucketAt(window, cursorMs);
+  const bucket = pinned ?? latestBucket(window);
+  const start = window.from + (bucket ?? 0) * window.step;
+  const readout = useMemo(() => readBucket(layers, bucket, view), [layers, bucket, view]);
+  const open = bucket !== null && (window.covered[bucket] ?? 0) < window.step;
+  return (
+    <>
+      <figure>
+        <figcaption>
+          <span>
+            {unitOf(metric, value)}, {stepText(window.step)} a step
+          </span>
+          <span className="readout">
+            {bucket !== null && <Moment ms={start} step={window.step} />} {readout}
+            {open && <span className="quiet"> (not all of the step was collected)</span>}
+          </span>
+          <span className="key">
+            <span className="hatch" aria-hidden="true" /> nothing collected
+          </span>
+        </figcaption>
+        <Graph
+          drawn={drawn}
+          colors={shown.map((channel) => channel.color)}
+          dark={dark}
+          bucket={pinned}
+          label={`${profile.displayName}, ${metric} as ${value}, ${choice.long}: time`}
+          readout={bucket === null ? 'nothing collected' : `${moment(start, window.step)}: ${readout}`}
+          onBucket={(next) => setCursorMs(next === null ? null : window.from + next * window.step)}
+        />
+      </figure>
+      <ChannelTable
+        window={window}
+        channels={channels}
+        hidden={hidden}
+        metric={metric}
+        value={value}
+        bucket={bucket}
+        bucketTitle={
+          bucket === null ? 'Latest' : pinned === null ? 'Latest' : <Moment ms={start} step={window.step} />
+        }
+        onHidden={(names) => onView({ hidden: names })}
+      />
+      <BucketTable window={window} channels={shown} metric={metric} value={value} />
+    </>
+  );
+}
+
+/** What the graph draws. Its right edge is now, unless motion is to be kept low: then it moves by whole steps. */
+function useDrawn(window: SeriesWindow, shown: Profile['channels'], view: View, choice: WindowChoice) {
+  const still = useMedia('(prefers-reduced-motion: reduce)');
+  return useMemo(() => {
+    const to = still ? window.to : Math.min(Math.max(serverNow(), window.to - window.step), window.to);
+    return { window, layers: stack(window, shown, view.metric, view.value), from: to - choice.ms, to };
+  }, [window, shown, view.metric, view.value, choice, still]);
+}
+
+/** What was counted in a bucket, both sides of the axis apart. */
+function readBucket(layers: ReturnType<typeof stack>, bucket: number | null, view: View): string {
+  const edges = layers.map((layer) => (bucket === null ? null : (layer.outer[bucket] ?? null)));
+  if (edges.every((edge) => edge === null)) {
+    return 'nothing collected';
+  }
+  const say = (number: number) => spoken(view.metric, view.value, number);
+  const up = Math.max(0, ...edges.map((edge) => edge ?? 0));
+  const down = Math.max(0, ...edges.map((edge) => -(edge ?? 0)));
+  return down > 0 ? `${say(up)} above, ${say(down)} below the axis` : say(up);
+}
