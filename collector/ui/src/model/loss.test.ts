@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { balance, sampling, skew } from './loss';
 
 describe('the loss ledger', () => {
-  it('lists sets that wait for their template among the undecodable', () => {
+  it('lists sets without a template among the undecodable', () => {
     expect(balance({ undecodable: { short_set: 2 }, unknownTemplateSets: 3 })).toEqual({
       short_set: 2,
-      'sets before their template': 3,
+      'sets without template': 3,
     });
   });
 

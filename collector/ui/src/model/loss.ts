@@ -5,9 +5,9 @@ interface Counts {
   unknownTemplateSets: number;
 }
 
-/** What of a stream could not be decoded, by reason; sets that came before their template among them. */
+/** What of a stream could not be decoded, by reason; sets for which no template is known among them. */
 export function balance(counts: Counts): Record<string, number> {
-  return { ...counts.undecodable, 'sets before their template': counts.unknownTemplateSets };
+  return { ...counts.undecodable, 'sets without template': counts.unknownTemplateSets };
 }
 
 /** `1 in 1,000`; rates are not always whole. */

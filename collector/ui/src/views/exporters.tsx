@@ -125,14 +125,18 @@ function Streams({ exporters, now }: { exporters: Exporter[]; now: number }) {
         {
           title: 'Received',
           hint: 'In the unit of the sequence numbers, duplicates included.',
-          show: (row) => `${exact(row.received)} ${row.unit}`,
+          show: (row) => <TwoLines first={exact(row.received)} second={row.unit} />,
         },
         {
-          title: 'Missing of expected',
+          title: 'Missing',
           hint: 'Between the first and the last datagram seen; what was lost before, after or across a restart cannot be known.',
           bad: (row) => row.missing > 0,
-          show: (row) =>
-            `${exact(row.missing)} of ${exact(row.expected)} (${percent(row.missing, row.expected)})`,
+          show: (row) => (
+            <TwoLines
+              first={`${exact(row.missing)} (${percent(row.missing, row.expected)})`}
+              second={`of ${exact(row.expected)}`}
+            />
+          ),
         },
         { title: 'Duplicates', bad: (row) => row.duplicates > 0, show: (row) => exact(row.duplicates) },
         { title: 'Undecodable', show: (row) => <Reasons counts={balance(row)} /> },
@@ -147,13 +151,21 @@ function Streams({ exporters, now }: { exporters: Exporter[]; now: number }) {
   );
 }
 
+function TwoLines({ first, second }: { first: string; second: string }) {
+  return (
+    <>
+      {first}
+      <span className="second">{second}</span>
+    </>
+  );
+}
+
 /** Two lines: the address, and which stream of it. */
 function Who({ stream }: { stream: Exporter }) {
   return (
     <>
       <strong>{stream.exporter}</strong> port {stream.port}
-      <br />
-      <span className="quiet">
+      <span className="second">
         {stream.protocol}, domain {stream.domain}, listener {stream.listener}
         {stream.agent !== undefined && `, agent ${stream.agent}`}
       </span>
