@@ -6,9 +6,11 @@
 
 mod normalize;
 mod output;
+mod packet;
 mod reader;
 mod reason;
 mod sequence;
+mod sflow;
 mod streams;
 mod tally;
 mod v5;
@@ -74,13 +76,14 @@ impl Datagram<'_> {
 #[derive(Debug)]
 pub struct Decoder {
     streams: Streams,
+    sflow: sflow::Scratch,
     refused: Vec<Refused>,
 }
 
 impl Decoder {
     /// A decoder that knows nobody yet.
     pub fn new(limits: Limits) -> Self {
-        Self { streams: Streams::new(limits), refused: Vec::new() }
+        Self { streams: Streams::new(limits), sflow: sflow::Scratch::default(), refused: Vec::new() }
     }
 
     /// Decodes a datagram into `batch`. `full` consumes the batch whenever it has no room left.
@@ -151,7 +154,8 @@ impl Decoder {
             Protocol::NetFlow5 | Protocol::NetFlow7 => {
                 v5::decode(protocol, datagram, payload, &mut self.streams, output)
             }
-            Protocol::NetFlow9 | Protocol::Ipfix | Protocol::SFlow5 => Err(Rejected::UnknownVersion),
+            Protocol::SFlow5 => sflow::decode(datagram, payload, &mut self.streams, &mut self.sflow, output),
+            Protocol::NetFlow9 | Protocol::Ipfix => Err(Rejected::UnknownVersion),
         }
     }
 

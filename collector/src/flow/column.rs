@@ -212,8 +212,38 @@ impl ColumnSet {
         self.0[column as usize / 64] >> (column as usize % 64) & 1 == 1
     }
 
+    /// The columns that are in either set.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|at| self.0[at] | other.0[at]))
+    }
+
+    /// The columns that are in both sets.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|at| self.0[at] & other.0[at]))
+    }
+
+    /// The columns that are in this set and not in the other.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|at| self.0[at] & !other.0[at]))
+    }
+
+    /// Whether no column is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
     /// The columns of the set, in the order of the record.
     pub fn iter(&self) -> impl Iterator<Item = Column> + '_ {
-        Column::ALL.iter().copied().filter(|column| self.contains(*column))
+        self.0.iter().enumerate().flat_map(|(word, bits)| {
+            let mut left = *bits;
+            std::iter::from_fn(move || {
+                let at = word * 64 + left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                Column::ALL.get(at).copied().filter(|_| at < word * 64 + 64)
+            })
+        })
     }
 }

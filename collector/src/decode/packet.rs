@@ -1,0 +1,114 @@
+//! The headers of one sampled packet: sFlow's raw header, IPFIX's packet sections.
+//!
+//! A sample is cut after some bytes, mostly 128, so every layer may end anywhere: what was seen until there
+//! counts. VLAN tags, MPLS and PPPoE are passed; the first IP header is the packet's, and what it tunnels goes
+//! to the `inner_*` columns.
+
+mod internet;
+mod link;
+
+use super::reader::Reader;
+use crate::flow::{Column, ColumnSet};
+
+/// EtherTypes.
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+const ARP: u16 = 0x0806;
+const MPLS: u16 = 0x8847;
+const MPLS_MULTICAST: u16 = 0x8848;
+const PPPOE_SESSION: u16 = 0x8864;
+const BRIDGING: u16 = 0x6558;
+
+/// The label stack entries that have a column, from the top.
+pub(super) const LABELS: [Column; 10] = [
+    Column::MplsLabel1,
+    Column::MplsLabel2,
+    Column::MplsLabel3,
+    Column::MplsLabel4,
+    Column::MplsLabel5,
+    Column::MplsLabel6,
+    Column::MplsLabel7,
+    Column::MplsLabel8,
+    Column::MplsLabel9,
+    Column::MplsLabel10,
+];
+
+/// How a sampled header starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    Ethernet,
+    Ppp,
+    Ip,
+    Mpls,
+}
+
+/// What a packet's headers said. Only what `present` holds is meant; all else is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Packet {
+    pub(super) present: ColumnSet,
+    pub(super) src_addr: u128,
+    pub(super) dst_addr: u128,
+    pub(super) inner_src_addr: u128,
+    pub(super) inner_dst_addr: u128,
+    pub(super) src_mac: u64,
+    pub(super) dst_mac: u64,
+    /// Label stack entries without TTL, from the top: 20 bits label, 3 bits class, 1 bit bottom.
+    pub(super) labels: [u32; LABELS.len()],
+    pub(super) fragment_id: u32,
+    pub(super) flow_label: u32,
+    /// The IP packet's length with its header; 0 where it is missing.
+    pub(super) ip_length: u32,
+    /// How many bytes stand before the IP header, or before what is no IP.
+    pub(super) network_at: u32,
+    pub(super) etype: u16,
+    pub(super) src_vlan: u16,
+    pub(super) src_cvlan: u16,
+    pub(super) src_port: u16,
+    pub(super) dst_port: u16,
+    pub(super) inner_src_port: u16,
+    pub(super) inner_dst_port: u16,
+    pub(super) tcp_flags: u16,
+    pub(super) fragment_offset: u16,
+    pub(super) proto: u8,
+    pub(super) inner_proto: u8,
+    pub(super) tos: u8,
+    pub(super) ttl: u8,
+    pub(super) ip_flags: u8,
+    pub(super) icmp_type: u8,
+    pub(super) icmp_code: u8,
+    /// This is what another packet carries: a tunnel in it is not followed.
+    tunnelled: bool,
+}
+
+impl Packet {
+    /// Reads the headers at the start of `bytes`.
+    pub(super) fn read(start: Start, bytes: &[u8]) -> Self {
+        let mut packet = Self::default();
+        let mut reader = Reader::new(bytes);
+        // What follows the layers that end early is not there to be read.
+        let _ = match start {
+            Start::Ethernet => packet.ethernet(&mut reader, bytes.len()),
+            Start::Ppp => packet.ppp(&mut reader, bytes.len()),
+            Start::Mpls => packet.mpls(&mut reader, bytes.len()),
+            Start::Ip => packet.version(&mut reader, bytes.len()),
+        };
+        packet
+    }
+
+    /// Whether the IP header with its addresses was seen.
+    pub(super) fn has_ip(&self) -> bool {
+        self.present.contains(Column::SrcAddr)
+    }
+
+    fn set(&mut self, column: Column) {
+        self.present.insert(column);
+    }
+
+    /// Whatever comes next starts here.
+    fn mark(&mut self, reader: &Reader<'_>, total: usize) {
+        self.network_at = u32::try_from(total - reader.len()).unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! sFlow version 5 (sFlow.org, "sFlow Version 5", and "sFlow Dropped Packet Notification Structures").
+//!
+//! A datagram holds samples, a sample holds records. Every flow sample that describes a packet becomes one row;
+//! a notification of a dropped packet becomes an event without counters. Counter samples are counted.
+
+mod columns;
+mod interface;
+mod records;
+mod sample;
+
+use std::net::IpAddr;
+
+use super::Datagram;
+use super::output::{Origin, Output};
+use super::reader::Reader;
+use super::reason::{Rejected, Undecodable};
+use super::sequence::Arrival;
+use super::streams::{Key, Stream, Streams};
+use crate::flow::{Protocol, SamplingFrom, TimeFrom};
+use sample::{Kind, Sample};
+
+/// How many samples are read before their columns are written.
+const CHUNK: usize = 64;
+
+/// Sample formats of enterprise 0.
+const FLOW: u32 = 1;
+const COUNTERS: u32 = 2;
+const EXPANDED_FLOW: u32 = 3;
+const EXPANDED_COUNTERS: u32 = 4;
+const DISCARDED: u32 = 5;
+
+/// What is kept between datagrams, only to reuse its memory.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    samples: Vec<Sample>,
+    text: String,
+}
+
+struct Header {
+    agent: Option<IpAddr>,
+    sub_agent: u32,
+    sequence: u32,
+    samples: u32,
+}
+
+impl Header {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let _version = reader.u32()?;
+        let agent = records::address(reader)?;
+        let sub_agent = reader.u32()?;
+        let sequence = reader.u32()?;
+        let _uptime = reader.u32()?;
+        Some(Self { agent, sub_agent, sequence, samples: reader.u32()? })
+    }
+}
+
+/// Decodes one datagram. Nothing may follow its samples, so there is no rest.
+pub(super) fn decode<'a>(
+    datagram: &Datagram<'_>,
+    payload: &'a [u8],
+    streams: &mut Streams,
+    scratch: &mut Scratch,
+    output: &mut Output<'_>,
+) -> Result<&'a [u8], Rejected> {
+    let mut reader = Reader::new(payload);
+    let header = Header::read(&mut reader).ok_or(Rejected::TooShort)?;
+    let key = Key { agent: header.agent, ..datagram.key(Protocol::SFlow5, header.sub_agent) };
+    let at = streams.find(key, datagram.received_ms);
+    let stream = streams.at(at);
+    let (arrival, print) = stream.arrive(payload, header.sequence);
+    if arrival == Arrival::Duplicate {
+        return Ok(&[]);
+    }
+    stream.settle(arrival, header.sequence, 1, print);
+    let origin = datagram.origin(&key, at, datagram.received_ms);
+    Walk { reader, left: header.samples, stream, scratch, origin, output }.run();
+    Ok(&[])
+}
+
+/// The walk over the samples of one datagram.
+struct Walk<'a, 'o> {
+    reader: Reader<'a>,
+    /// Samples that the header promised and that were not seen yet.
+    left: u32,
+    stream: &'a mut Stream,
+    scratch: &'a mut Scratch,
+    origin: Origin,
+    output: &'a mut Output<'o>,
+}
+
+impl Walk<'_, '_> {
+    fn run(mut self) {
+        self.scratch.samples.clear();
+        let mut room = self.output.room(CHUNK);
+        while self.left > 0 {
+            let Some((format, body)) = tagged(&mut self.reader) else {
+                self.count(Undecodable::Truncated, self.left);
+                break;
+            };
+            self.left -= 1;
+            self.take(format, body);
+            if self.scratch.samples.len() == room {
+                self.write();
+                room = self.output.room(CHUNK);
+            }
+        }
+        self.write();
+        if self.left == 0 && self.reader.len() > 0 {
+            self.count(Undecodable::TrailingBytes, 1);
+        }
+    }
+
+    fn take(&mut self, format: u32, body: &[u8]) {
+        let read = match format {
+            FLOW => Sample::flow,
+            EXPANDED_FLOW => Sample::expanded_flow,
+            DISCARDED => Sample::discarded,
+            COUNTERS | EXPANDED_COUNTERS => {
+                self.stream.tally.options_records += 1;
+                return;
+            }
+            _ => return self.count(Undecodable::UnknownSample, 1),
+        };
+        match read(body, &mut self.scratch.text, self.output.batch) {
+            None => self.count(Undecodable::MalformedSample, 1),
+            Some(sample) if !sample.has_packet() => self.count(Undecodable::UnknownSample, 1),
+            Some(sample) => self.scratch.samples.push(sample),
+        }
+    }
+
+    /// Writes the samples read so far, in runs of one kind.
+    fn write(&mut self) {
+        let samples = std::mem::take(&mut self.scratch.samples);
+        for alike in samples.chunk_by(|one, next| one.kind == next.kind) {
+            let Some(first) = alike.first() else { continue };
+            let mut run = self.origin.run(self.output.batch.len(), alike.len());
+            run.time_from = TimeFrom::Received;
+            if first.kind == Kind::Rated {
+                run.sampling_from = SamplingFrom::Header;
+                self.stream.sampling_rate = Some(first.rate);
+            }
+            columns::write(alike, &mut run, self.output.batch);
+            self.output.batch.push_run(run);
+        }
+        self.stream.tally.records += samples.len() as u64;
+        self.scratch.samples = samples;
+        self.scratch.samples.clear();
+    }
+
+    fn count(&mut self, reason: Undecodable, count: u32) {
+        self.stream.tally.undecodable.count(reason, count);
+    }
+}
+
+/// The next sample or record: its format with the enterprise in the upper 20 bits, and its body.
+fn tagged<'a>(reader: &mut Reader<'a>) -> Option<(u32, &'a [u8])> {
+    let format = reader.u32()?;
+    let length = reader.u32()?;
+    Some((format, reader.take(length as usize)?))
+}
+
+#[cfg(test)]
+mod tests;

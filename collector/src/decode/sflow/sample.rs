@@ -1,0 +1,154 @@
+//! One flow sample or drop notification: its own header. The records in it are read in `records`.
+
+use super::interface::Interface;
+use crate::decode::packet::Packet;
+use crate::decode::reader::Reader;
+use crate::flow::{Batch, Column, TextRef};
+
+/// Whether a sample's row has counters, and a rate for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A sample with its rate.
+    #[default]
+    Rated,
+    /// A sample whose rate is 0.
+    Unrated,
+    /// A packet that was dropped: an event without counters.
+    Event,
+}
+
+/// What becomes one row. What it has stands in `packet.present`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sample {
+    pub(super) kind: Kind,
+    pub(super) packet: Packet,
+    pub(super) rate: f32,
+    pub(super) bytes: u64,
+    pub(super) l2_bytes: u64,
+    pub(super) in_if: u32,
+    pub(super) out_if: u32,
+    pub(super) in_if_state: u32,
+    pub(super) out_if_state: u32,
+    pub(super) direction: u8,
+    pub(super) dst_vlan: u16,
+    pub(super) src_mask: u8,
+    pub(super) dst_mask: u8,
+    pub(super) src_as: u32,
+    pub(super) dst_as: u32,
+    pub(super) prev_as: u32,
+    pub(super) next_as: u32,
+    pub(super) next_hop: u128,
+    pub(super) bgp_next_hop: u128,
+    pub(super) as_path: TextRef,
+    pub(super) communities: TextRef,
+    /// A raw header was read: the other descriptions of the packet add nothing.
+    pub(super) raw: bool,
+    pub(super) described: bool,
+}
+
+impl Sample {
+    /// Format 1. `None` when its lengths contradict each other.
+    pub(super) fn flow(body: &[u8], text: &mut String, batch: &mut Batch) -> Option<Self> {
+        let mut reader = Reader::new(body);
+        let _sequence = reader.u32()?;
+        let source = reader.u32()?;
+        let rate = reader.u32()?;
+        let [_pool, _drops] = [reader.u32()?, reader.u32()?];
+        let input = Interface::compact(reader.u32()?);
+        let output = Interface::compact(reader.u32()?);
+        let mut sample = Self::sampled(rate);
+        sample.interfaces(input, output);
+        sample.direction((source >> 24, source & 0x00ff_ffff), input, output);
+        sample.records(&mut reader, text, batch)?;
+        Some(sample)
+    }
+
+    /// Format 3: the same with 32 bits for each interface.
+    pub(super) fn expanded_flow(body: &[u8], text: &mut String, batch: &mut Batch) -> Option<Self> {
+        let mut reader = Reader::new(body);
+        let _sequence = reader.u32()?;
+        let source = (reader.u32()?, reader.u32()?);
+        let rate = reader.u32()?;
+        let [_pool, _drops] = [reader.u32()?, reader.u32()?];
+        let input = Interface::expanded(reader.u32()?, reader.u32()?);
+        let output = Interface::expanded(reader.u32()?, reader.u32()?);
+        let mut sample = Self::sampled(rate);
+        sample.interfaces(input, output);
+        sample.direction(source, input, output);
+        sample.records(&mut reader, text, batch)?;
+        Some(sample)
+    }
+
+    /// Format 5: one dropped packet and why.
+    pub(super) fn discarded(body: &[u8], text: &mut String, batch: &mut Batch) -> Option<Self> {
+        let mut reader = Reader::new(body);
+        let _sequence = reader.u32()?;
+        let _source = (reader.u32()?, reader.u32()?);
+        let _drops = reader.u32()?;
+        let input = Interface::expanded(0, reader.u32()?);
+        let _output = reader.u32()?;
+        let reason = Interface::expanded(1, reader.u32()?);
+        let mut sample = Self { kind: Kind::Event, ..Self::default() };
+        sample.interfaces(input, reason);
+        sample.records(&mut reader, text, batch)?;
+        for counter in [Column::Bytes, Column::L2Bytes] {
+            sample.packet.present.remove(counter);
+        }
+        Some(sample)
+    }
+
+    /// Whether a record described the packet.
+    pub(super) fn has_packet(&self) -> bool {
+        self.described
+    }
+
+    fn sampled(rate: u32) -> Self {
+        let kind = if rate == 0 { Kind::Unrated } else { Kind::Rated };
+        let mut sample = Self { kind, rate: rate as f32, ..Self::default() };
+        sample.set(Column::Packets);
+        if kind == Kind::Rated {
+            sample.set(Column::SamplingRate);
+        }
+        sample
+    }
+
+    pub(super) fn set(&mut self, column: Column) {
+        self.packet.present.insert(column);
+    }
+
+    fn interfaces(&mut self, input: Interface, output: Interface) {
+        match input {
+            Interface::Index(index) => {
+                self.in_if = index;
+                self.set(Column::InIf);
+            }
+            Interface::State(state) => {
+                self.in_if_state = state;
+                self.set(Column::InIfState);
+            }
+        }
+        match output {
+            Interface::Index(index) => {
+                self.out_if = index;
+                self.set(Column::OutIf);
+            }
+            Interface::State(state) => {
+                self.out_if_state = state;
+                self.set(Column::OutIfState);
+            }
+        }
+        if output.is_discarded() {
+            self.set(Column::ForwardingStatus);
+        }
+    }
+
+    /// The data source (class, index) is the interface that sampled; class 0 is an ifIndex.
+    fn direction(&mut self, source: (u32, u32), input: Interface, output: Interface) {
+        let sampled_at = Interface::Index(source.1);
+        if source.0 != 0 || sampled_at != input && sampled_at != output {
+            return;
+        }
+        self.direction = u8::from(sampled_at != input);
+        self.set(Column::Direction);
+    }
+}
