@@ -120,6 +120,11 @@ export function setToken(token: string): void {
   window.sessionStorage.setItem(TOKEN_KEY, token);
 }
 
+/** Whether one was given already. */
+export function hasToken(): boolean {
+  return window.sessionStorage.getItem(TOKEN_KEY) !== null;
+}
+
 function authorization(): Record<string, string> {
   const token = window.sessionStorage.getItem(TOKEN_KEY);
   return token === null ? {} : { authorization: `Bearer ${token}` };

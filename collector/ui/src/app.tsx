@@ -2,7 +2,7 @@
 
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import { fetchProfiles, Problem, type Profile } from './api';
+import { fetchProfiles, hasToken, Problem, type Profile } from './api';
 import { AwayNotice, LinkStatus } from './components/link-status';
 import { Trouble } from './components/problem';
 import { ProfileSelect } from './components/profile-select';
@@ -45,7 +45,7 @@ export function App() {
   }, [view.page, profile?.displayName]);
 
   if (error instanceof Problem && error.status === 401) {
-    return <TokenForm onToken={again} />;
+    return <TokenForm refused={hasToken() ? error.message : null} onToken={again} />;
   }
   return (
     <>

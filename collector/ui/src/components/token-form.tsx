@@ -3,7 +3,7 @@
 import { type FormEvent, useState } from 'react';
 import { setToken } from '../api';
 
-export function TokenForm({ onToken }: { onToken: () => void }) {
+export function TokenForm({ refused, onToken }: { refused: string | null; onToken: () => void }) {
   const [text, setText] = useState('');
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -17,6 +17,11 @@ export function TokenForm({ onToken }: { onToken: () => void }) {
           <strong>This weir asks for a token.</strong> It stands in the file that the server was started with
           (<code>--token-file</code>). It is kept until you close this tab.
         </p>
+        {refused !== null && (
+          <p role="alert" className="loss">
+            {refused}
+          </p>
+        )}
         <label className="field">
           <span>Token</span>
           <input

@@ -55,7 +55,7 @@ function Lists({ list }: { list: ExporterList }) {
           </p>
         </div>
       ) : (
-        <Streams exporters={list.exporters} now={now} />
+        <Streams list={list} now={now} />
       )}
       <h2>Listeners</h2>
       <Table
@@ -101,16 +101,16 @@ function Lists({ list }: { list: ExporterList }) {
   );
 }
 
-function Streams({ exporters, now }: { exporters: Exporter[]; now: number }) {
+function Streams({ list, now }: { list: ExporterList; now: number }) {
   return (
     <Table
       label="Streams"
-      rows={exporters}
+      rows={list.exporters}
       keyOf={(row) =>
         [row.edge, row.listener, row.exporter, row.port, row.protocol, row.domain, row.agent].join(' ')
       }
       columns={[
-        { title: 'Exporter', text: true, show: (row) => <Who stream={row} /> },
+        { title: 'Exporter', text: true, show: (row) => <Who stream={row} edges={list.edges.length} /> },
         { title: 'Source', text: true, show: (row) => row.source },
         {
           title: 'Last seen',
@@ -160,14 +160,15 @@ function TwoLines({ first, second }: { first: string; second: string }) {
   );
 }
 
-/** Two lines: the address, and which stream of it. */
-function Who({ stream }: { stream: Exporter }) {
+/** Two lines: the address, and which stream of it; the edge where there are several. */
+function Who({ stream, edges }: { stream: Exporter; edges: number }) {
   return (
     <>
       <strong>{stream.exporter}</strong> port {stream.port}
       <span className="second">
         {stream.protocol}, domain {stream.domain}, listener {stream.listener}
         {stream.agent !== undefined && `, agent ${stream.agent}`}
+        {edges > 1 && `, edge ${stream.edge}`}
       </span>
     </>
   );

@@ -40,7 +40,7 @@ export function ProfileView({ profile, view, dark, tick, onView }: Props) {
         <Switches view={view} onView={onView} />
       </div>
       {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
-      {data === undefined && error === null && <p className="quiet">Loading {choice.long} …</p>}
+      {data === undefined && error === null && <p className="quiet loading">Loading {choice.long} …</p>}
       {data !== undefined && (
         <Shown profile={profile} view={view} dark={dark} window={data} choice={choice} onView={onView} />
       )}
