@@ -1,7 +1,7 @@
 // Everything that the page asks its server, and the only file that does. Shapes follow /openapi.json.
 
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import type { Buckets, ChannelSums, SeriesWindow } from './model/series';
+import type { Buckets, ChannelSums, Marker, SeriesWindow } from './model/series';
 import type { Sign } from './model/stack';
 
 export interface Channel {
@@ -184,6 +184,7 @@ interface SeriesAnswer {
   step: number;
   covered: number[];
   series: { channel: string; values: Buckets }[];
+  markers: Marker[];
 }
 
 /** Flows, packets and bytes of every channel between two moments. Without a step the server chooses one. */
@@ -216,7 +217,14 @@ export async function fetchWindow(
       traffic: bytes.series[index]?.values ?? [],
     });
   });
-  return { from: flows.from, to: flows.to, step: flows.step, covered: flows.covered, channels };
+  return {
+    from: flows.from,
+    to: flows.to,
+    step: flows.step,
+    covered: flows.covered,
+    channels,
+    markers: flows.markers,
+  };
 }
 
 export function fetchExporters(signal?: AbortSignal): Promise<ExporterList> {

@@ -1,7 +1,7 @@
 // The frame of the page: what it shows follows from the address.
 
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { fetchProfiles, hasToken, Problem, type Profile } from './api';
 import { AwayNotice, LinkStatus } from './components/link-status';
 import { Trouble } from './components/problem';
@@ -59,7 +59,7 @@ export function App() {
         )}
       </Header>
       <AwayNotice live={live} />
-      {error !== null && live.link.state !== 'away' && <Trouble error={error} />}
+      {error !== null && <Trouble error={error} />}
       {view.page === 'exporters' && <ExportersView tick={live.tick} />}
       {view.page === 'profile' && profiles !== undefined && (
         <Chosen profile={profile} wanted={view.profile}>
@@ -155,9 +155,11 @@ function chosenProfile(profiles: readonly Profile[], wanted: string | null): Pro
 function useCatchUp(live: Live): void {
   const client = useQueryClient();
   const { state } = live.link;
+  const away = useRef(false);
   useEffect(() => {
-    if (state === 'live') {
+    if (state === 'live' && away.current) {
       void client.invalidateQueries();
     }
+    away.current = state === 'away';
   }, [state, client]);
 }

@@ -6,7 +6,7 @@ import { holes } from '../model/series';
 import { extent, type Layer } from '../model/stack';
 import { timeLabels } from '../model/time';
 import { axisLabels } from '../model/units';
-import { drawHoles, drawZero, layerPath } from './graph-paths';
+import { drawHoles, drawMarkers, drawZero, layerPath } from './graph-paths';
 
 /** What the plot reads each time it draws; it is exchanged, while the plot itself stays. */
 export interface Drawn {
@@ -54,7 +54,10 @@ export function graphOptions(
     series: [{}, ...colors.map((color, index) => layerSeries(color, index, drawn))],
     hooks: {
       drawClear: [(plot) => drawHoles(plot, holes(drawn().window, drawn().to), palette.hatch)],
-      draw: [(plot) => drawZero(plot, palette.text)],
+      draw: [
+        (plot) => drawZero(plot, palette.text),
+        (plot) => drawMarkers(plot, markerTimes(drawn()), palette.text),
+      ],
     },
   };
 }
@@ -77,6 +80,12 @@ function layerSeries(color: string, index: number, drawn: () => Drawn): uPlot.Se
       return layer === undefined ? null : { stroke: null, fill: layerPath(plot, layer, starts, end) };
     },
   };
+}
+
+/** Of the channels that are shown. */
+function markerTimes({ window, layers }: Drawn): number[] {
+  const shown = new Set(layers.map((layer) => layer.channel));
+  return window.markers.filter((marker) => shown.has(marker.channel)).map((marker) => marker.time);
 }
 
 /** A little air above the highest edge, and below the lowest where there is one. */

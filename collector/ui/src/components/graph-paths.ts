@@ -91,3 +91,22 @@ export function drawZero(plot: uPlot, color: string): void {
   ctx.stroke();
   ctx.restore();
 }
+
+/** A dashed line where a changed filter took effect: left of it, something else was counted. */
+export function drawMarkers(plot: uPlot, times: readonly number[], color: string): void {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = color;
+  ctx.lineWidth = Math.max(1, devicePixelRatio);
+  ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+  ctx.beginPath();
+  for (const ms of times) {
+    const x = Math.round(plot.valToPos(ms / 1000, 'x', true)) + 0.5;
+    if (x >= bbox.left && x <= bbox.left + bbox.width) {
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+    }
+  }
+  ctx.stroke();
+  ctx.restore();
+}

@@ -3,6 +3,7 @@
 import { type KeyboardEvent, useEffect, useLayoutEffect, useMemo, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { nextBucket } from '../model/cursor';
 import type { SeriesWindow } from '../model/series';
 import { type Drawn, graphData, graphOptions, type Palette } from './graph-options';
 
@@ -104,26 +105,6 @@ function TimeCursor({ drawn, bucket, label, readout, onBucket }: CursorProps) {
       )}
     </div>
   );
-}
-
-/** Where a key leads from a bucket; `null` back to the latest, `undefined` for other keys. */
-export function nextBucket(key: string, bucket: number, last: number): number | null | undefined {
-  const page = Math.max(2, Math.round(last / 10));
-  const steps: Record<string, number> = {
-    ArrowLeft: -1,
-    ArrowDown: -1,
-    ArrowRight: 1,
-    ArrowUp: 1,
-    PageDown: -page,
-    PageUp: page,
-    Home: -last,
-    End: last,
-  };
-  if (key === 'Escape') {
-    return null;
-  }
-  const step = steps[key];
-  return step === undefined ? undefined : Math.min(Math.max(bucket + step, 0), last);
 }
 
 function clampBucket(window: SeriesWindow, bucket: number): number {

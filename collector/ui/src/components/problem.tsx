@@ -3,10 +3,15 @@
 import { Problem, Unreachable } from '../api';
 
 export function Trouble({ error, onRetry }: { error: Error; onRetry?: () => void }) {
+  if (error instanceof Unreachable) {
+    // The notice about the connection says it, once for the whole page.
+    return null;
+  }
   return (
     <div className="notice bad" role="alert">
       <p>
-        <strong>{title(error)}</strong> {advice(error)}
+        <strong>{error instanceof Problem ? 'weir refused this:' : 'This page failed:'}</strong>{' '}
+        {error.message}
       </p>
       {onRetry !== undefined && (
         <button type="button" onClick={onRetry}>
@@ -15,17 +20,4 @@ export function Trouble({ error, onRetry }: { error: Error; onRetry?: () => void
       )}
     </div>
   );
-}
-
-function title(error: Error): string {
-  if (error instanceof Unreachable) {
-    return 'weir does not answer.';
-  }
-  return error instanceof Problem ? 'weir refused this.' : 'This page failed.';
-}
-
-function advice(error: Error): string {
-  return error instanceof Unreachable
-    ? 'Is it still running? The page goes on by itself as soon as it answers.'
-    : error.message;
 }

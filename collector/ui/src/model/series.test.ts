@@ -10,6 +10,7 @@ function window(from: number, flows: (number | null)[], covered?: number[]): Ser
     step,
     covered: covered ?? flows.map((value) => (value === null ? 0 : step)),
     channels: new Map([['web', { flows, packets: times(2), traffic: times(100) }]]),
+    markers: [],
   };
 }
 
@@ -33,6 +34,14 @@ describe('merging newer buckets', () => {
     const merged = merge(window(100, [1, 2, 3]), window(110, [5, 6, 7]), 10);
     expect(flowsOf(merged)).toEqual([7]);
     expect(merged?.covered).toHaveLength(1);
+  });
+
+  it('keeps each marker of a changed filter once', () => {
+    const mark = (time: number) => ({ time, channel: 'web' });
+    const whole = { ...window(100, [1, 2, 3]), markers: [mark(105), mark(125)] };
+    const tail = { ...window(120, [3, 4]), markers: [mark(125), mark(135)] };
+    expect(merge(whole, tail, 1000)?.markers).toEqual([mark(105), mark(125), mark(135)]);
+    expect(merge(whole, tail, 20)?.markers).toEqual([mark(125), mark(135)]);
   });
 
   it('asks for everything when there is a gap, another step, or a step back', () => {

@@ -22,6 +22,13 @@ export interface SeriesWindow {
   /** How much of each bucket was collected, in ms; 0 is a hole. */
   covered: readonly number[];
   channels: ReadonlyMap<string, ChannelSums>;
+  /** When a changed filter of a channel took effect, Unix ms. */
+  markers: readonly Marker[];
+}
+
+export interface Marker {
+  time: number;
+  channel: string;
 }
 
 export interface Totals {
@@ -57,7 +64,11 @@ export function merge(window: SeriesWindow, tail: SeriesWindow, keepMs: number):
       traffic: join(old.traffic, fresh.traffic),
     });
   }
-  return { from, to: tail.to, step, covered: join(window.covered, tail.covered), channels };
+  const markers = [
+    ...window.markers.filter((marker) => marker.time >= from && marker.time < tail.from),
+    ...tail.markers,
+  ];
+  return { from, to: tail.to, step, covered: join(window.covered, tail.covered), channels, markers };
 }
 
 /** Sums of one channel over the window. */

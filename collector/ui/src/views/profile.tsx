@@ -124,6 +124,7 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
           readout={bucket === null ? 'nothing collected' : `${moment(start, window.step)}: ${readout}`}
           onBucket={(next) => setCursorMs(next === null ? null : window.from + next * window.step)}
         />
+        <Changes window={window} shown={drawn.layers.map((layer) => layer.channel)} />
       </figure>
       <ChannelTable
         window={window}
@@ -139,6 +140,25 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
       />
       <BucketTable window={window} channels={shown} metric={metric} value={value} />
     </>
+  );
+}
+
+/** The dashed lines of the graph in words. */
+function Changes({ window, shown }: { window: SeriesWindow; shown: readonly string[] }) {
+  const changes = window.markers.filter((marker) => shown.includes(marker.channel));
+  if (changes.length === 0) {
+    return null;
+  }
+  return (
+    <p className="changes quiet">
+      Dashed, a changed filter:{' '}
+      {changes.map((marker, index) => (
+        <span key={`${marker.time} ${marker.channel}`}>
+          {index > 0 && ', '}
+          {marker.channel} at <Moment ms={marker.time} step={1000} />
+        </span>
+      ))}
+    </p>
   );
 }
 
