@@ -145,6 +145,10 @@ async function ask(
     }
     throw new Unreachable(cause);
   }
+  if (response.status === 502 || response.status === 504) {
+    // A proxy before weir answered for it.
+    throw new Unreachable(response.statusText);
+  }
   noteClock(response.headers.get('date'));
   if (!response.ok) {
     throw await problem(response);
