@@ -4,16 +4,27 @@
 //! options told. It is synchronous, does no I/O and never panics whatever it is given; what it cannot read it
 //! counts, by reason, on the stream that sent it.
 
+mod execute;
+mod facts;
+mod fields;
+mod finish;
 mod normalize;
 mod output;
 mod packet;
+mod program;
 mod reader;
 mod reason;
+mod records;
+mod sampling;
 mod sequence;
+mod sets;
 mod sflow;
 mod streams;
 mod tally;
+mod template;
+mod templates;
 mod v5;
+mod waiting;
 
 pub use reason::{Rejected, Undecodable};
 pub use streams::Limits;
@@ -26,6 +37,7 @@ use crate::flow::{Batch, Protocol};
 use crate::slot::StreamReport;
 use output::{Origin, Output};
 use reason::Refused;
+use sets::Sets;
 use streams::{Key, Streams};
 
 /// One UDP datagram as it was read.
@@ -76,14 +88,22 @@ impl Datagram<'_> {
 #[derive(Debug)]
 pub struct Decoder {
     streams: Streams,
+    sets: Sets,
     sflow: sflow::Scratch,
+    expired_ms: u64,
     refused: Vec<Refused>,
 }
 
 impl Decoder {
     /// A decoder that knows nobody yet.
     pub fn new(limits: Limits) -> Self {
-        Self { streams: Streams::new(limits), sflow: sflow::Scratch::default(), refused: Vec::new() }
+        Self {
+            streams: Streams::new(limits),
+            sets: Sets::default(),
+            sflow: sflow::Scratch::default(),
+            expired_ms: 0,
+            refused: Vec::new(),
+        }
     }
 
     /// Decodes a datagram into `batch`. `full` consumes the batch whenever it has no room left.
@@ -120,6 +140,14 @@ impl Decoder {
         (self.streams.take_reports(&names), refused)
     }
 
+    /// Gives up what waited too long for its template. To be called about once a second, traffic or not.
+    pub fn tick(&mut self, now_ms: u64) {
+        if now_ms.saturating_sub(self.expired_ms) >= 1000 {
+            self.expired_ms = now_ms;
+            self.sets.expire(now_ms, &mut self.streams);
+        }
+    }
+
     /// Continues the sequences that an earlier run of the edge reported, so that what the streams sent while it
     /// was down is told as missing.
     pub fn restore_watermarks<'a>(
@@ -150,12 +178,17 @@ impl Decoder {
         if !takes(datagram.accepts, protocol) {
             return Err(Rejected::WrongProtocol);
         }
+        if let Some((gone, key)) = self.streams.take_evicted() {
+            self.sets.forget(gone, &key);
+        }
         match protocol {
             Protocol::NetFlow5 | Protocol::NetFlow7 => {
                 v5::decode(protocol, datagram, payload, &mut self.streams, output)
             }
             Protocol::SFlow5 => sflow::decode(datagram, payload, &mut self.streams, &mut self.sflow, output),
-            Protocol::NetFlow9 | Protocol::Ipfix => Err(Rejected::UnknownVersion),
+            Protocol::NetFlow9 | Protocol::Ipfix => {
+                self.sets.decode(protocol, datagram, payload, &mut self.streams, output)
+            }
         }
     }
 

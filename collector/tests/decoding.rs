@@ -1,9 +1,13 @@
 //! Datagrams become rows: what each protocol's ordinary case gives, and what is counted.
 
+#[path = "decoding/ipfix.rs"]
+mod ipfix;
 #[path = "decoding/message.rs"]
 mod message;
 #[path = "decoding/netflow5.rs"]
 mod netflow5;
+#[path = "decoding/netflow9.rs"]
+mod netflow9;
 #[path = "decoding/rig.rs"]
 mod rig;
 #[path = "decoding/sequence.rs"]

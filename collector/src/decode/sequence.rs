@@ -35,6 +35,8 @@ pub(super) struct Sequence {
     started: bool,
     /// `first` may still be preceded by a late datagram.
     first_is_near: bool,
+    /// At most so many units of the last datagram were not counted, because its sets could not be read.
+    uncounted: u32,
     recent: Option<Box<Recent>>,
 }
 
@@ -67,7 +69,14 @@ impl Sequence {
             self.begin(number);
             return Arrival::Forward;
         }
-        let ahead = number.wrapping_sub(self.next);
+        let uncounted = std::mem::take(&mut self.uncounted);
+        let mut ahead = number.wrapping_sub(self.next);
+        if ahead < 1 << 31 && uncounted > 0 {
+            let inferred = ahead.min(uncounted);
+            tally.received += u64::from(inferred);
+            self.next = self.next.wrapping_add(inferred);
+            ahead -= inferred;
+        }
         if ahead == 0 {
             return Arrival::Forward;
         }
@@ -123,6 +132,12 @@ impl Sequence {
         recent.prints[at] = print;
         recent.units[at] = u16::try_from(units).unwrap_or(u16::MAX);
         recent.at = recent.at.wrapping_add(1);
+    }
+
+    /// Says that the datagram just settled also held sets whose records could not be counted, at most `units`:
+    /// the next number tells how many they were.
+    pub(super) fn leave_open(&mut self, units: u32) {
+        self.uncounted = units;
     }
 
     fn begin(&mut self, number: u32) {

@@ -113,13 +113,17 @@ impl Stream {
         }
     }
 
+    /// Whether newcomers never take its place.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.standing == Standing::Named || self.last_ms.saturating_sub(self.first_ms) >= SETTLED_MS
+    }
+
     fn is_unknown(&self) -> bool {
         self.key.listener == u16::MAX
     }
 
     fn may_go(&self, now_ms: u64) -> bool {
-        self.standing != Standing::Named && self.last_ms.saturating_sub(self.first_ms) < SETTLED_MS
-            || now_ms.saturating_sub(self.last_ms) > 10 * SETTLED_MS
+        !self.is_trusted() || now_ms.saturating_sub(self.last_ms) > 10 * SETTLED_MS
     }
 
     fn report(&mut self, listener: &str) -> StreamReport {
@@ -166,6 +170,8 @@ pub(super) struct Streams {
     named: Vec<IpNet>,
     watermarks: HashMap<Key, (u32, u64), foldhash::fast::RandomState>,
     last: Option<(Key, u32)>,
+    evicted: Option<(u32, Key)>,
+    searched_ms: u64,
 }
 
 impl Streams {
@@ -191,6 +197,8 @@ impl Streams {
             named: Vec::new(),
             watermarks: HashMap::default(),
             last: None,
+            evicted: None,
+            searched_ms: 0,
         }
     }
 
@@ -221,11 +229,30 @@ impl Streams {
         }
         let stream = &mut self.streams[at as usize];
         stream.last_ms = stream.last_ms.max(now_ms);
+        self.touch(at);
+        at
+    }
+
+    /// Has the stream reported at the next cut.
+    fn touch(&mut self, at: u32) {
+        let stream = &mut self.streams[at as usize];
         if !stream.touched {
             stream.touched = true;
             self.touched.push(at);
         }
+    }
+
+    /// The stream that had `key` when its index was `at`; [`Streams::UNKNOWN`] when it lost its place since.
+    pub(super) fn recall(&mut self, at: u32, key: &Key) -> u32 {
+        let is_there = self.streams.get(at as usize).is_some_and(|stream| stream.key == *key);
+        let at = if is_there { at } else { Self::UNKNOWN };
+        self.touch(at);
         at
+    }
+
+    /// The stream that lost its place to the one found last, if any: what others keep of it is void.
+    pub(super) fn take_evicted(&mut self) -> Option<(u32, Key)> {
+        self.evicted.take()
     }
 
     /// The stream at an index that [`Streams::find`] gave.
@@ -302,7 +329,12 @@ impl Streams {
         Some(at)
     }
 
+    /// Looks through the whole table, hence at most once a second.
     fn evict_settled(&mut self, now_ms: u64) -> Option<u32> {
+        if now_ms.saturating_sub(self.searched_ms) < 1000 {
+            return None;
+        }
+        self.searched_ms = now_ms;
         let goes = self.streams.iter().enumerate().skip(1);
         let goes = goes.filter(|(_, stream)| !stream.touched && stream.may_go(now_ms));
         let at = u32::try_from(goes.min_by_key(|(_, stream)| stream.last_ms)?.0).ok()?;
@@ -312,7 +344,9 @@ impl Streams {
     }
 
     fn forget(&mut self, at: u32) {
-        self.index.remove(&self.streams[at as usize].key);
+        let key = self.streams[at as usize].key;
+        self.index.remove(&key);
+        self.evicted = Some((at, key));
         self.last = None;
     }
 }

@@ -61,3 +61,110 @@ impl V5 {
         out
     }
 }
+
+/// A field specifier: information element, length, enterprise (0: none).
+pub(crate) type Spec = (u16, u16, u32);
+
+/// NetFlow v9 and IPFIX messages, set by set.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    version: u16,
+    sequence: u32,
+    domain: u32,
+    count: u16,
+    sets: Vec<u8>,
+}
+
+/// Unix seconds in the headers.
+pub(crate) const EXPORTED: u32 = 1_700_000_000;
+/// The uptime in v9's header, ms.
+pub(crate) const UPTIME: u32 = 500_000;
+
+impl Message {
+    pub(crate) fn v9(sequence: u32) -> Self {
+        Self { version: 9, sequence, domain: 7, count: 0, sets: vec![] }
+    }
+
+    pub(crate) fn ipfix(sequence: u32) -> Self {
+        Self { version: 10, sequence, domain: 7, count: 0, sets: vec![] }
+    }
+
+    pub(crate) fn domain(mut self, domain: u32) -> Self {
+        self.domain = domain;
+        self
+    }
+
+    /// Any set.
+    pub(crate) fn set(mut self, id: u16, body: &[u8]) -> Self {
+        self.sets.extend(id.to_be_bytes());
+        self.sets.extend(u16::try_from(body.len() + 4).unwrap().to_be_bytes());
+        self.sets.extend(body);
+        self
+    }
+
+    /// A template set with one template.
+    pub(crate) fn template(mut self, id: u16, fields: &[Spec]) -> Self {
+        let mut body = id.to_be_bytes().to_vec();
+        body.extend(u16::try_from(fields.len()).unwrap().to_be_bytes());
+        body.extend(specifiers(fields));
+        self.count += 1;
+        let set = if self.version == 9 { 0 } else { 2 };
+        self.set(set, &body)
+    }
+
+    /// An options template set with one template; `scope` are v9's scope types.
+    pub(crate) fn options(mut self, id: u16, scope: &[Spec], fields: &[Spec]) -> Self {
+        let mut body = id.to_be_bytes().to_vec();
+        let (of_scope, of_all) = (scope.len() as u16, (scope.len() + fields.len()) as u16);
+        let counts = match self.version {
+            9 => [of_scope * 4, fields.len() as u16 * 4],
+            _ => [of_all, of_scope],
+        };
+        body.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
+        body.extend(specifiers(scope));
+        body.extend(specifiers(fields));
+        self.count += 1;
+        let set = if self.version == 9 { 1 } else { 3 };
+        self.set(set, &body)
+    }
+
+    /// A data set of whole records.
+    pub(crate) fn data(mut self, id: u16, records: &[Vec<u8>]) -> Self {
+        self.count += records.len() as u16;
+        let body = records.concat();
+        self.set(id, &body)
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut out = self.version.to_be_bytes().to_vec();
+        if self.version == 9 {
+            out.extend(self.count.to_be_bytes());
+            out.extend(UPTIME.to_be_bytes());
+        } else {
+            out.extend((self.sets.len() as u16 + 16).to_be_bytes());
+        }
+        out.extend(EXPORTED.to_be_bytes());
+        out.extend(self.sequence.to_be_bytes());
+        out.extend(self.domain.to_be_bytes());
+        out.extend(&self.sets);
+        out
+    }
+}
+
+fn specifiers(fields: &[Spec]) -> Vec<u8> {
+    let mut out = vec![];
+    for (element, length, enterprise) in fields {
+        let bit = if *enterprise == 0 { 0 } else { 0x8000 };
+        out.extend((element | bit).to_be_bytes());
+        out.extend(length.to_be_bytes());
+        if *enterprise != 0 {
+            out.extend(enterprise.to_be_bytes());
+        }
+    }
+    out
+}
+
+/// Numbers as big-endian bytes of the given lengths.
+pub(crate) fn record(values: &[(u64, usize)]) -> Vec<u8> {
+    values.iter().flat_map(|(value, length)| value.to_be_bytes()[8 - length..].to_vec()).collect()
+}

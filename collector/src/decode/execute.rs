@@ -1,0 +1,223 @@
+//! Runs a compiled template: each operation over all records of a set, straight into its column.
+
+use std::ops::Range;
+
+use super::fields::Read;
+use super::program::{Op, Program};
+use super::records::{Records, number};
+use crate::flow::{Batch, Column, ColumnSet, Kind, Mask, Run};
+
+/// The times of a message's header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// Unix milliseconds of the export.
+    pub(super) export_ms: u64,
+    /// The exporter's uptime at the export; IPFIX has none.
+    pub(super) uptime_ms: Option<u32>,
+    /// IPFIX: when the exporter started, if its options told (160).
+    pub(super) init_ms: Option<u64>,
+}
+
+/// Seconds from NTP's epoch, 1900, to Unix'.
+const NTP: u64 = 2_208_988_800;
+
+impl Clock {
+    /// Unix milliseconds of an uptime; in IPFIX, whose header has none, the bare uptime.
+    fn uptime(&self, value: u64) -> u64 {
+        let value = value as u32;
+        let Some(now) = self.uptime_ms else { return u64::from(value) };
+        self.export_ms.wrapping_add_signed(i64::from(value.wrapping_sub(now).cast_signed()))
+    }
+
+    fn before(&self, microseconds: u64) -> u64 {
+        self.export_ms.saturating_sub(microseconds / 1000)
+    }
+}
+
+/// NTP seconds below 2^31 belong to the era that begins in 2036 (RFC 4330, 3).
+fn ntp(value: u64) -> u64 {
+    let (seconds, fraction) = (value >> 32, value & 0xffff_ffff);
+    let era = if seconds < 1 << 31 { 1 << 32 } else { 0 };
+    (seconds + era).saturating_sub(NTP) * 1000 + ((fraction * 1000) >> 32)
+}
+
+/// Fills the columns of `run` with what the records carry.
+pub(super) fn execute(
+    program: &Program,
+    records: Records<'_>,
+    clock: &Clock,
+    batch: &mut Batch,
+    run: &mut Run,
+) {
+    run.present = program.present;
+    for op in &program.ops {
+        match op.column.kind() {
+            Kind::U8 => small(op, records, rows(batch.u8s_mut(op.column), run), |n| n as u8),
+            Kind::U16 => numbers(op, records, rows(batch.u16s_mut(op.column), run), |n| n as u16),
+            Kind::U32 => numbers(op, records, rows(batch.u32s_mut(op.column), run), |n| n as u32),
+            Kind::Mac => macs(op, records, rows(batch.u64s_mut(op.column), run)),
+            Kind::U64 => wide(op, records, clock, rows(batch.u64s_mut(op.column), run)),
+            Kind::Addr => addresses(op, records, rows(batch.addrs_mut(op.column), run)),
+            Kind::Text => texts(op, records, batch, run),
+            Kind::F32 => {}
+        }
+    }
+}
+
+fn rows<'b, T>(column: &'b mut [T], run: &Run) -> &'b mut [T] {
+    column.get_mut(run.rows()).unwrap_or_default()
+}
+
+fn small(op: &Op, records: Records<'_>, out: &mut [u8], value: impl Fn(u64) -> u8 + Copy) {
+    match op.read {
+        Read::Dscp => numbers(op, records, out, |n| (n << 2) as u8),
+        Read::High => numbers(op, records, out, |n| (n >> 8) as u8),
+        _ => numbers(op, records, out, value),
+    }
+}
+
+fn wide(op: &Op, records: Records<'_>, clock: &Clock, out: &mut [u64]) {
+    match op.read {
+        Read::Seconds => numbers(op, records, out, |n| n.saturating_mul(1000)),
+        Read::Ntp => numbers(op, records, out, ntp),
+        Read::Before => numbers(op, records, out, |n| clock.before(n)),
+        Read::Uptime => numbers(op, records, out, |n| clock.uptime(n)),
+        _ => numbers(op, records, out, |n| n),
+    }
+}
+
+/// Numbers of any length; the usual lengths have a loop of their own.
+fn numbers<T: Copy + Default + PartialEq>(
+    op: &Op,
+    records: Records<'_>,
+    out: &mut [T],
+    value: impl Fn(u64) -> T + Copy,
+) {
+    if op.if_zero {
+        for (record, out) in out.iter_mut().enumerate().filter(|(_, out)| **out == T::default()) {
+            *out = value(records.number(op.place, record));
+        }
+        return;
+    }
+    match op.place.length {
+        1 => fixed(op, records, out, |[a]: [u8; 1]| value(u64::from(a))),
+        2 => fixed(op, records, out, |b| value(u64::from(u16::from_be_bytes(b)))),
+        4 => fixed(op, records, out, |b| value(u64::from(u32::from_be_bytes(b)))),
+        8 => fixed(op, records, out, |b| value(u64::from_be_bytes(b))),
+        _ => {
+            for (record, out) in out.iter_mut().enumerate() {
+                *out = value(records.number(op.place, record));
+            }
+        }
+    }
+}
+
+/// Fields of `N` bytes. The stride is known for most templates: then no record is looked at twice.
+fn fixed<T, const N: usize>(op: &Op, records: Records<'_>, out: &mut [T], value: impl Fn([u8; N]) -> T) {
+    match records {
+        Records::Fixed { data, stride } => {
+            let data = data.get(usize::from(op.place.offset)..).unwrap_or_default();
+            for (out, record) in out.iter_mut().zip(data.chunks(stride)) {
+                if let Some(bytes) = record.first_chunk() {
+                    *out = value(*bytes);
+                }
+            }
+        }
+        Records::Variable { .. } => {
+            for (record, out) in out.iter_mut().enumerate() {
+                if let Some(bytes) = records.field(op.place, record).first_chunk() {
+                    *out = value(*bytes);
+                }
+            }
+        }
+    }
+}
+
+fn macs(op: &Op, records: Records<'_>, out: &mut [u64]) {
+    fixed(op, records, out, |[a, b, c, d, e, f]: [u8; 6]| u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+}
+
+/// An IPv4 address as the address columns hold it.
+const MAPPED: u128 = 0xffff_0000_0000;
+
+/// Whether an address column's value is no address: all zero, of either family.
+pub(super) fn nowhere(bits: u128) -> bool {
+    bits == 0 || bits == MAPPED
+}
+
+/// Four or sixteen bytes as the address columns hold them.
+pub(super) fn address(bytes: &[u8]) -> u128 {
+    match bytes {
+        [a, b, c, d] => MAPPED | u128::from(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => bytes.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes)),
+    }
+}
+
+fn addresses(op: &Op, records: Records<'_>, out: &mut [u128]) {
+    if op.if_zero {
+        for (record, out) in out.iter_mut().enumerate().filter(|(_, out)| nowhere(**out)) {
+            *out = address(records.field(op.place, record));
+        }
+    } else if op.read == Read::V4 {
+        fixed(op, records, out, |bytes| MAPPED | u128::from(u32::from_be_bytes(bytes)));
+    } else {
+        fixed(op, records, out, u128::from_be_bytes);
+    }
+}
+
+/// Text goes to the batch's arena; empty text is absent.
+fn texts(op: &Op, records: Records<'_>, batch: &mut Batch, run: &mut Run) {
+    let mut filled = Mask::default();
+    let mut count = 0;
+    for (record, row) in run.rows().enumerate() {
+        let bytes = records.field(op.place, record);
+        let kept = match op.read {
+            Read::Acl => batch.keep_text(acl(bytes).as_bytes()),
+            Read::Application => batch.keep_text(application(bytes).as_bytes()),
+            _ => batch.keep_text(trimmed(bytes)),
+        };
+        let is_empty = batch.text(kept).is_empty();
+        if let Some(text) = batch.texts_mut(op.column).get_mut(row) {
+            *text = kept;
+        }
+        filled.set(row, !is_empty);
+        count += usize::from(!is_empty);
+    }
+    super::normalize::keep(batch, run, op.column, &filled, count);
+}
+
+/// Text without the zeros that fill a fixed-length field.
+pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    bytes.get(..end).unwrap_or_default()
+}
+
+/// `aabbccdd-11223344-00000000`: the ids of an access list, of its entry and of its extended entry.
+fn acl(bytes: &[u8]) -> String {
+    let ids: Vec<String> = bytes.chunks(4).map(|id| format!("{:08x}", number(id))).collect();
+    ids.join("-")
+}
+
+/// `<engine>:<selector>` (RFC 6759, 4).
+fn application(bytes: &[u8]) -> String {
+    let (engine, selector) = bytes.split_first().unwrap_or((&0, &[]));
+    format!("{engine}:{}", number(selector))
+}
+
+/// Elements without a column, for batches that keep them.
+pub(super) fn extras(program: &Program, records: Records<'_>, rows: Range<usize>, batch: &mut Batch) {
+    if !batch.keeps_extras() {
+        return;
+    }
+    for (record, row) in rows.enumerate() {
+        for (field, place) in &program.extras {
+            let bytes = records.field(*place, record);
+            batch.keep_extra(row, field.enterprise, field.element, bytes);
+        }
+    }
+}
+
+/// The columns that a template of times fills.
+pub(super) fn has_times(present: ColumnSet) -> (bool, bool) {
+    (present.contains(Column::TimeStart), present.contains(Column::TimeEnd))
+}

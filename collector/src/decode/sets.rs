@@ -1,0 +1,460 @@
+//! NetFlow v9 (RFC 3954) and IPFIX (RFC 7011): a header, then sets of templates, options and flows.
+
+use super::Datagram;
+use super::execute::{Clock, execute, extras};
+use super::facts::Facts;
+use super::finish::finish;
+use super::output::{Origin, Output};
+use super::program::Program;
+use super::reader::Reader;
+use super::reason::{Rejected, Undecodable};
+use super::records::{Ends, Records};
+use super::sampling::rates;
+use super::sequence::Arrival;
+use super::streams::{Key, Streams};
+use super::template::{self, Definition, Field, Kind};
+use super::templates::{Learned, Templates};
+use super::waiting::{Set, Waiting};
+use crate::flow::{Column, Protocol};
+
+/// Bytes of an unreadable set that hold at most one record: no exporter sends smaller ones.
+const SMALLEST_RECORD: usize = 8;
+
+/// Everything that v9 and IPFIX need beside the streams.
+#[derive(Debug, Default)]
+pub(super) struct Sets {
+    templates: Templates,
+    facts: Facts,
+    waiting: Waiting,
+    ends: Ends,
+    fields: Vec<Field>,
+}
+
+/// One message on its way through.
+struct Message {
+    key: Key,
+    stream: u32,
+    received_ms: u64,
+    sequence: u32,
+    clock: Clock,
+    /// v9: the records that the header promises, templates included.
+    promised: Option<u32>,
+    /// What was read so far: data and options records, and template records.
+    records: u32,
+    templates: u32,
+    /// Sets, and their bytes, for which no template is known.
+    unknown: u32,
+    unknown_bytes: usize,
+}
+
+/// The parts of a header.
+struct Header<'a> {
+    sequence: u32,
+    domain: u32,
+    clock: Clock,
+    promised: Option<u32>,
+    body: &'a [u8],
+    rest: &'a [u8],
+    truncated: bool,
+}
+
+fn v9_header(payload: &[u8]) -> Option<Header<'_>> {
+    let mut reader = Reader::new(payload);
+    let _version = reader.u16()?;
+    let count = reader.u16()?;
+    let uptime = reader.u32()?;
+    let seconds = reader.u32()?;
+    let sequence = reader.u32()?;
+    let domain = reader.u32()?;
+    let clock = Clock { export_ms: u64::from(seconds) * 1000, uptime_ms: Some(uptime), init_ms: None };
+    let (body, rest) = split_v9(reader.rest(), seconds);
+    Some(Header { sequence, domain, clock, promised: Some(count.into()), body, rest, truncated: false })
+}
+
+/// v9 has no length. A "set" with the reserved number 9 that reads as a header of about the same time begins
+/// another message.
+fn split_v9(body: &[u8], seconds: u32) -> (&[u8], &[u8]) {
+    let mut reader = Reader::new(body);
+    while let (Some(id), Some(length)) = (reader.u16(), reader.u16()) {
+        let at = body.len() - reader.len() - 4;
+        if id == 9 {
+            let mut header = reader;
+            let (_uptime, time) = (header.u32(), header.u32());
+            if header.len() >= 8 && time.is_some_and(|time| time.abs_diff(seconds) < 86_400) {
+                return body.split_at(at);
+            }
+        }
+        if length < 4 || reader.take(usize::from(length) - 4).is_none() {
+            break;
+        }
+    }
+    (body, &[])
+}
+
+fn ipfix_header(payload: &[u8]) -> Option<Header<'_>> {
+    let mut reader = Reader::new(payload);
+    let _version = reader.u16()?;
+    let length = usize::from(reader.u16()?);
+    let seconds = reader.u32()?;
+    let sequence = reader.u32()?;
+    let domain = reader.u32()?;
+    let clock = Clock { export_ms: u64::from(seconds) * 1000, uptime_ms: None, init_ms: None };
+    let truncated = length > payload.len() || length < 16;
+    let (body, rest) =
+        reader.rest().split_at_checked(length.saturating_sub(16)).unwrap_or((reader.rest(), &[]));
+    let rest = if truncated { &[] } else { rest };
+    Some(Header { sequence, domain, clock, promised: None, body, rest, truncated })
+}
+
+impl Sets {
+    /// Decodes one message and gives back what follows it.
+    pub(super) fn decode<'a>(
+        &mut self,
+        protocol: Protocol,
+        datagram: &Datagram<'_>,
+        payload: &'a [u8],
+        streams: &mut Streams,
+        output: &mut Output<'_>,
+    ) -> Result<&'a [u8], Rejected> {
+        let v9 = protocol == Protocol::NetFlow9;
+        let header = if v9 { v9_header(payload) } else { ipfix_header(payload) };
+        let header = header.ok_or(Rejected::TooShort)?;
+        let bytes = payload.get(..payload.len() - header.rest.len()).unwrap_or(payload);
+        let key = datagram.key(protocol, header.domain);
+        let at = streams.find(key, datagram.received_ms);
+        if let Some((gone, key)) = streams.take_evicted() {
+            self.forget(gone, &key);
+        }
+        let stream = streams.at(at);
+        let (arrival, print) = stream.arrive(bytes, header.sequence);
+        if arrival == Arrival::Duplicate {
+            return Ok(header.rest);
+        }
+        if header.truncated {
+            stream.tally.undecodable.count(Undecodable::Truncated, 1);
+        }
+        let clock = Clock { init_ms: self.facts.init_ms(at, &key), ..header.clock };
+        let mut message = Message {
+            key,
+            stream: at,
+            received_ms: datagram.received_ms,
+            sequence: header.sequence,
+            clock,
+            promised: header.promised,
+            records: 0,
+            templates: 0,
+            unknown: 0,
+            unknown_bytes: 0,
+        };
+        self.walk(&mut message, header.body, streams, output);
+        settle(&message, arrival, print, streams);
+        Ok(header.rest)
+    }
+
+    /// Drops what a stream told, which lost its place.
+    pub(super) fn forget(&mut self, stream: u32, key: &Key) {
+        self.templates.forget(stream, key);
+        self.facts.forget(stream, key);
+    }
+
+    /// Counts the sets that waited too long for their template.
+    pub(super) fn expire(&mut self, now_ms: u64, streams: &mut Streams) {
+        self.waiting.expire(now_ms, |set| {
+            let at = streams.recall(set.stream, &set.key);
+            let records = set.records.unwrap_or(1);
+            streams.at(at).tally.undecodable.count(Undecodable::UnknownTemplate, records);
+        });
+    }
+
+    fn walk(&mut self, message: &mut Message, body: &[u8], streams: &mut Streams, output: &mut Output<'_>) {
+        let v9 = message.key.protocol == Protocol::NetFlow9;
+        let mut reader = Reader::new(body);
+        while let Some((id, length)) = reader.u16().zip(reader.u16()) {
+            let body = usize::from(length).checked_sub(4).and_then(|length| reader.take(length));
+            let Some(body) = body else {
+                // A set of length 0 and nothing but zeros after it is padding.
+                if length != 0 || id != 0 || reader.rest().iter().any(|byte| *byte != 0) {
+                    streams.at(message.stream).tally.undecodable.count(Undecodable::SetLength, 1);
+                }
+                return;
+            };
+            match (id, v9) {
+                (0, true) | (2, false) => self.templates(message, Kind::Data, body, streams, output),
+                (1, true) | (3, false) => self.templates(message, Kind::Options, body, streams, output),
+                (256.., _) => self.data(message, id, body, streams, output),
+                _ => streams.at(message.stream).tally.undecodable.count(Undecodable::ReservedSet, 1),
+            }
+        }
+    }
+
+    fn templates(
+        &mut self,
+        message: &mut Message,
+        kind: Kind,
+        body: &[u8],
+        streams: &mut Streams,
+        output: &mut Output<'_>,
+    ) {
+        let mut reader = Reader::new(body);
+        loop {
+            let tally = &mut streams.at(message.stream).tally;
+            let definition = template::next(&mut reader, message.key.protocol, kind, &mut self.fields);
+            match definition {
+                Ok(None) => return,
+                Ok(Some(Definition::Template { id, scope })) => {
+                    tally.templates += 1;
+                    message.templates += 1;
+                    self.learn(message, id, scope, streams, output);
+                }
+                Ok(Some(Definition::Withdrawal { id })) => {
+                    message.templates += 1;
+                    self.templates.withdraw(message.stream, &message.key, id);
+                }
+                Ok(Some(Definition::TooLarge { .. })) => {
+                    message.templates += 1;
+                    tally.undecodable.count(Undecodable::TemplateTooLarge, 1);
+                }
+                Err(template::Malformed) => {
+                    tally.undecodable.count(Undecodable::MalformedTemplate, 1);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn learn(
+        &mut self,
+        message: &mut Message,
+        id: u16,
+        scope: u16,
+        streams: &mut Streams,
+        output: &mut Output<'_>,
+    ) {
+        let stream = streams.at(message.stream);
+        let trusted = stream.is_trusted();
+        if message.stream == Streams::UNKNOWN {
+            stream.tally.undecodable.count(Undecodable::TemplateTableFull, 1);
+            return;
+        }
+        let (at, key, now) = (message.stream, message.key, message.received_ms);
+        let learned = self.templates.learn(at, &key, (id, scope), &self.fields, trusted, now);
+        if learned == Learned::Full {
+            stream.tally.undecodable.count(Undecodable::TemplateTableFull, 1);
+            return;
+        }
+        let templates = &mut self.templates;
+        let mut readable = Vec::new();
+        for set in self.waiting.take(&key, id, |_| true) {
+            if templates.find(set.stream, &set.key, id, now).is_some() {
+                readable.push(set);
+            } else {
+                self.waiting.keep(set);
+            }
+        }
+        for set in readable {
+            self.replay(message, set, streams, output);
+        }
+    }
+
+    /// Decodes a set that waited. Its rows keep the time at which they came.
+    fn replay(
+        &mut self,
+        message: &mut Message,
+        mut set: Set,
+        streams: &mut Streams,
+        output: &mut Output<'_>,
+    ) {
+        let init_ms = self.facts.init_ms(set.stream, &set.key);
+        set.clock.init_ms = init_ms.or(set.clock.init_ms);
+        set.stream = streams.recall(set.stream, &set.key);
+        let mut then = Message {
+            key: set.key,
+            stream: set.stream,
+            received_ms: set.received_ms,
+            sequence: set.sequence,
+            clock: set.clock,
+            promised: None,
+            records: 0,
+            templates: 0,
+            unknown: 0,
+            unknown_bytes: 0,
+        };
+        self.data(&mut then, set.id, &set.bytes, streams, output);
+        if set.key == message.key
+            && set.sequence == message.sequence
+            && set.received_ms == message.received_ms
+        {
+            message.records += then.records;
+            message.unknown = message.unknown.saturating_sub(1);
+            message.unknown_bytes = message.unknown_bytes.saturating_sub(set.bytes.len());
+        }
+    }
+
+    fn data(
+        &mut self,
+        message: &mut Message,
+        id: u16,
+        body: &[u8],
+        streams: &mut Streams,
+        output: &mut Output<'_>,
+    ) {
+        let found = self.templates.find(message.stream, &message.key, id, message.received_ms);
+        let Some(program) = found else {
+            return self.wait(message, id, body, streams);
+        };
+        if program.scope > 0 {
+            return options(message, program, body, &mut self.ends, &mut self.facts, streams);
+        }
+        let reading = Reading { message, id, program, facts: &self.facts };
+        let (records, read) = reading.flows(body, &mut self.ends, output);
+        let stream = streams.at(message.stream);
+        message.records = message.records.saturating_add(records);
+        stream.tally.records += u64::from(records);
+        if let Some(reason) = read.broken {
+            stream.tally.undecodable.count(reason, 1);
+        }
+        stream.sampling_rate = read.rate.or(stream.sampling_rate);
+        stream.clock_skew_ms = read.skew_ms.or(stream.clock_skew_ms);
+    }
+
+    fn wait(&mut self, message: &mut Message, id: u16, body: &[u8], streams: &mut Streams) {
+        let tally = &mut streams.at(message.stream).tally;
+        tally.unknown_template_sets += 1;
+        message.unknown += 1;
+        message.unknown_bytes += body.len();
+        let promised = message.promised.filter(|_| message.unknown == 1);
+        let set = Set {
+            stream: message.stream,
+            key: message.key,
+            id,
+            received_ms: message.received_ms,
+            sequence: message.sequence,
+            clock: message.clock,
+            records: promised
+                .map(|promised| promised.saturating_sub(message.records + message.templates).max(1)),
+            bytes: body.into(),
+        };
+        if message.stream == Streams::UNKNOWN || !self.waiting.keep(set) {
+            tally.undecodable.count(Undecodable::WaitingFull, 1);
+        }
+    }
+}
+
+/// v9 numbers packets, IPFIX data records: those of sets that wait are told by the next number.
+fn settle(message: &Message, arrival: Arrival, print: u32, streams: &mut Streams) {
+    let v9 = message.key.protocol == Protocol::NetFlow9;
+    let units = if v9 { 1 } else { message.records };
+    let stream = streams.at(message.stream);
+    stream.settle(arrival, message.sequence, units, print);
+    if !v9 && message.unknown > 0 && arrival == Arrival::Forward {
+        stream
+            .sequence
+            .leave_open(u32::try_from(message.unknown_bytes / SMALLEST_RECORD).unwrap_or(u32::MAX));
+    }
+}
+
+/// Reads the records of an options set.
+fn options(
+    message: &mut Message,
+    program: &Program,
+    body: &[u8],
+    ends: &mut Ends,
+    facts: &mut Facts,
+    streams: &mut Streams,
+) {
+    let (count, broken) = if let Some(count) = body.len().checked_div(program.stride) {
+        let records = Records::Fixed { data: body, stride: program.stride };
+        facts.learn(message.stream, &message.key, program, records, count);
+        (count, (count == 0).then_some(Undecodable::SetTooShort))
+    } else {
+        let walk = ends.walk(program, body, usize::MAX);
+        let records = Records::Variable { data: body, ends };
+        facts.learn(message.stream, &message.key, program, records, walk.records);
+        (walk.records, walk.broken.then_some(Undecodable::FieldLength))
+    };
+    message.clock.init_ms = facts.init_ms(message.stream, &message.key);
+    message.records = message.records.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+    let tally = &mut streams.at(message.stream).tally;
+    tally.options_records += count as u64;
+    if let Some(reason) = broken {
+        tally.undecodable.count(reason, 1);
+    }
+}
+
+/// A set of flow records and what is needed to read it.
+struct Reading<'a> {
+    message: &'a Message,
+    id: u16,
+    program: &'a Program,
+    facts: &'a Facts,
+}
+
+/// What reading a set told beside its rows.
+#[derive(Default)]
+struct Read {
+    broken: Option<Undecodable>,
+    rate: Option<f32>,
+    skew_ms: Option<i64>,
+}
+
+impl Reading<'_> {
+    fn flows(&self, body: &[u8], ends: &mut Ends, output: &mut Output<'_>) -> (u32, Read) {
+        let mut read = Read::default();
+        let (mut rest, mut total) = (body, 0);
+        loop {
+            if rest.len() < self.program.shortest {
+                break;
+            }
+            let room = output.room(usize::MAX);
+            let (records, count, bytes) = if let Some(whole) = rest.len().checked_div(self.program.stride) {
+                let count = whole.min(room);
+                let records = Records::Fixed { data: rest, stride: self.program.stride };
+                (records, count, count * self.program.stride)
+            } else {
+                let walk = ends.walk(self.program, rest, room);
+                read.broken = walk.broken.then_some(Undecodable::FieldLength);
+                (Records::Variable { data: rest, ends }, walk.records, walk.bytes)
+            };
+            if count == 0 {
+                break;
+            }
+            self.rows(records, count, &mut read, output);
+            total += count;
+            rest = rest.get(bytes..).unwrap_or_default();
+        }
+        if total == 0 && read.broken.is_none() {
+            read.broken = Some(Undecodable::SetTooShort);
+        }
+        (u32::try_from(total).unwrap_or(u32::MAX), read)
+    }
+
+    fn rows(&self, records: Records<'_>, count: usize, read: &mut Read, output: &mut Output<'_>) {
+        let batch = &mut *output.batch;
+        let mut run = self.origin().run(batch.len(), count);
+        let clock = &self.message.clock;
+        execute(self.program, records, clock, batch, &mut run);
+        finish(self.program, records, clock, batch, &mut run);
+        let key = &self.message.key;
+        read.rate = rates(self.facts, key, (self.id, self.program), records, batch, &mut run).or(read.rate);
+        extras(self.program, records, run.rows(), batch);
+        let newest = batch.u64s(Column::TimeEnd).get(run.start + count - 1).copied();
+        let received_ms = self.message.received_ms;
+        read.skew_ms = newest.map(|end| received_ms.wrapping_sub(end).cast_signed());
+        batch.push_run(run);
+    }
+
+    fn origin(&self) -> Origin {
+        let Message { key, stream, received_ms, clock, .. } = self.message;
+        Origin {
+            protocol: key.protocol,
+            stream: *stream,
+            listener: key.listener,
+            exporter: key.exporter,
+            port: key.port,
+            agent: key.agent,
+            domain: key.domain,
+            received_ms: *received_ms,
+            export_ms: clock.export_ms,
+        }
+    }
+}
