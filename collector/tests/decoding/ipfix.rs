@@ -1,6 +1,6 @@
 //! IPFIX.
 
-use super::message::{EXPORTED, Message, record};
+use super::message::{EXPORTED, Message, Spec, record};
 use super::rig::{Rig, expect};
 
 const VARIABLE: u16 = 65_535;
@@ -146,11 +146,14 @@ fn header_elements_that_come_twice_are_the_inner_packet() {
     );
 }
 
+/// A template, one record of it, and the start and end that it tells.
+type Case = (&'static [Spec], Vec<u8>, u64, u64);
+
 #[test]
 fn absolute_times_are_read_in_each_form() {
     let ntp = |unix: u64| (unix + 2_208_988_800) << 32 | 1 << 31;
     let exported = u64::from(EXPORTED);
-    let cases: [(&[(u16, u16, u32)], Vec<u8>, u64, u64); 7] = [
+    let cases: [Case; 7] = [
         (&[(152, 8, 0), (153, 8, 0)], record(&[(111, 8), (222, 8)]), 111, 222),
         (&[(150, 4, 0), (151, 4, 0)], record(&[(11, 4), (22, 4)]), 11_000, 22_000),
         (

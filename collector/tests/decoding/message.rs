@@ -97,7 +97,7 @@ impl Message {
     /// Any set.
     pub(crate) fn set(mut self, id: u16, body: &[u8]) -> Self {
         self.sets.extend(id.to_be_bytes());
-        self.sets.extend(u16::try_from(body.len() + 4).unwrap().to_be_bytes());
+        self.sets.extend((body.len() as u16 + 4).to_be_bytes());
         self.sets.extend(body);
         self
     }
@@ -105,7 +105,7 @@ impl Message {
     /// A template set with one template.
     pub(crate) fn template(mut self, id: u16, fields: &[Spec]) -> Self {
         let mut body = id.to_be_bytes().to_vec();
-        body.extend(u16::try_from(fields.len()).unwrap().to_be_bytes());
+        body.extend((fields.len() as u16).to_be_bytes());
         body.extend(specifiers(fields));
         self.count += 1;
         let set = if self.version == 9 { 0 } else { 2 };
