@@ -16,9 +16,11 @@ mod object;
 mod problem;
 mod schema;
 mod set;
+mod watch;
 mod yaml;
 
 pub use problem::{Note, Position, Problem};
+pub use watch::{Change, Watcher};
 
 use object::Parsed;
 

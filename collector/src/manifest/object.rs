@@ -130,13 +130,17 @@ impl Parsed {
     }
 
     fn object(&mut self, file: &Arc<Path>, text: &Arc<str>, node: Node, definition: &Definition) {
-        let found = schema::check(&definition.schema, &node, "");
-        let blame = |finding: schema::Finding| Problem {
-            path: finding.path,
-            ..Problem::at(&**file, finding.at, finding.message)
-        };
-        if !found.is_empty() {
-            self.problems.extend(found.into_iter().map(blame));
+        let walk = schema::check(&definition.schema, &node);
+        for doubt in walk.doubts {
+            let message = format!("{}: {}", doubt.path, doubt.message);
+            self.notes.push(Note { file: file.to_path_buf(), position: Some(doubt.at), message });
+        }
+        if !walk.found.is_empty() {
+            let blame = |finding: schema::Finding| Problem {
+                path: finding.path,
+                ..Problem::at(&**file, finding.at, finding.message)
+            };
+            self.problems.extend(walk.found.into_iter().map(blame));
             return;
         }
         match (definition.read)(node.to_json()) {
@@ -197,7 +201,7 @@ fn refusal(path: String, rule: &str, message: String) -> (String, String) {
 
 /// The CRD's schema with what the API server adds: `apiVersion`, `kind` and `metadata`.
 #[allow(clippy::expect_used, reason = "the CRDs are our own")]
-fn schema_of(kind: &str) -> Value {
+pub(super) fn schema_of(kind: &str) -> Value {
     let definitions = crds::definitions();
     let definition = definitions.into_iter().find(|crd| crd.spec.names.kind == kind).expect("a kind of ours");
     let validation = definition.spec.versions.into_iter().next().and_then(|version| version.schema);

@@ -23,15 +23,20 @@ pub(super) struct Finding {
     pub(super) message: String,
 }
 
-/// Everything in `node` that `schema` does not allow; `path` names the node.
-pub(super) fn check(schema: &Value, node: &Node, path: &str) -> Vec<Finding> {
-    let mut walk = Walk { found: Vec::new() };
-    walk.value(schema, node, path);
-    walk.found
+/// What a walk finds.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// What the schema does not allow.
+    pub(super) found: Vec<Finding>,
+    /// What it allows and nobody means.
+    pub(super) doubts: Vec<Finding>,
 }
 
-struct Walk {
-    found: Vec<Finding>,
+/// Holds an object against its schema.
+pub(super) fn check(schema: &Value, object: &Node) -> Walk {
+    let mut walk = Walk::default();
+    walk.value(schema, object, "");
+    walk
 }
 
 impl Walk {
@@ -41,6 +46,9 @@ impl Walk {
 
     fn value(&mut self, schema: &Value, node: &Node, path: &str) {
         if node.data == Data::Null && schema["nullable"] == true {
+            if let Some(doubt) = hint::empty(schema) {
+                self.doubts.push(Finding { path: path.to_owned(), at: node.at, message: doubt });
+            }
             return;
         }
         match (schema["type"].as_str(), &node.data) {
@@ -129,4 +137,130 @@ impl Walk {
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::{object, yaml};
+    use super::*;
+
+    /// The same rules as plain JSON Schema, for another validator.
+    fn plain(schema: &Value) -> Value {
+        let mut made = schema.clone();
+        let Some(fields) = made.as_object_mut() else { return made };
+        if let Some(properties) = fields.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.values_mut().for_each(|property| *property = plain(property));
+            fields.insert("additionalProperties".to_owned(), json!(false));
+        }
+        for key in ["items", "additionalProperties"] {
+            if schema[key].is_object() {
+                fields.insert(key.to_owned(), plain(&schema[key]));
+            }
+        }
+        if schema["x-kubernetes-list-type"] == "set" {
+            fields.insert("uniqueItems".to_owned(), json!(true));
+        }
+        if schema["nullable"] == true {
+            return json!({ "anyOf": [made, { "type": "null" }] });
+        }
+        made
+    }
+
+    fn samples() -> Vec<(&'static str, Value)> {
+        let profile = json!({
+            "apiVersion": "weir.dev/v1alpha1", "kind": "FlowProfile",
+            "metadata": {"name": "a", "labels": {"x": "y"}},
+            "spec": {
+                "displayName": "A",
+                "channels": [{"name": "x", "filter": "port 80", "sources": ["p", "q"], "sign": "-", "order": 3}],
+                "top": [{"element": "ip", "orders": ["bytes", "flows"], "size": 5}],
+                "collectorRef": {"name": "c"},
+            },
+        });
+        let collector = json!({
+            "apiVersion": "weir.dev/v1alpha1", "kind": "FlowCollector", "metadata": {"name": "a"},
+            "spec": {
+                "listeners": [{"name": "any", "protocol": "Auto", "port": 9996}],
+                "sources": [{"name": "p", "prefixes": ["192.0.2.0/24"], "sampling": {"default": 10}, "color": "#012345"}],
+                "slotLength": "10s",
+                "aggregator": {"retention": [{"step": "1d", "keep": "3y"}], "storage": {"path": "/a"}},
+                "profileSelector": {"matchLabels": {"a": "b"}},
+            },
+        });
+        vec![("FlowProfile", profile), ("FlowCollector", collector)]
+    }
+
+    /// Each kind's schema and the other validator made of it.
+    static KINDS: LazyLock<Vec<(Value, jsonschema::Validator)>> = LazyLock::new(|| {
+        let schemas = samples().into_iter().map(|(kind, _)| object::schema_of(kind));
+        let other = |schema: &Value| jsonschema::draft4::new(&plain(schema)).unwrap();
+        schemas.map(|schema| (schema.clone(), other(&schema))).collect()
+    });
+
+    /// Every place in a value.
+    fn places(value: &Value, path: &str, found: &mut Vec<String>) {
+        found.push(path.to_owned());
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(key, inner)| places(inner, &format!("{path}/{key}"), found));
+            }
+            Value::Array(items) => {
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(at, inner)| places(inner, &format!("{path}/{at}"), found));
+            }
+            _ => {}
+        }
+    }
+
+    fn replacement() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(json!(null)),
+            Just(json!({})),
+            Just(json!([])),
+            Just(json!(["p", "p"])),
+            Just(json!([{"name": "x"}])),
+            Just(json!({"name": "x", "nmae": 1})),
+            any::<bool>().prop_map(Value::from),
+            (-2i64..70_000).prop_map(Value::from),
+            (0.0f64..20.0).prop_map(|n| json!(n + 0.5)),
+            "[a-z#0-9/]{0,20}".prop_map(Value::from),
+            proptest::sample::select(vec!["IPFIX", "+", "-", "1m", "48h", "#A0B1C2", "flows", "srcip", "/x"])
+                .prop_map(Value::from),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn the_walker_and_the_jsonschema_crate_accept_the_same_objects(
+            which in 0usize..2, place in any::<proptest::sample::Index>(), value in replacement(), add in any::<bool>()
+        ) {
+            let mut sample = samples().swap_remove(which).1;
+            let mut all = Vec::new();
+            places(&sample, "", &mut all);
+            let target = sample.pointer_mut(&all[place.index(all.len())]).unwrap();
+            match target {
+                Value::Array(items) if add => items.push(value),
+                Value::Object(fields) if add => _ = fields.insert("extra".to_owned(), value),
+                other => *other = value,
+            }
+            let (schema, other) = &KINDS[which];
+            let (read, error) = yaml::documents(&sample.to_string());
+            prop_assert!(error.is_none());
+            let found = check(schema, &read[0]).found;
+            // Keys of list maps are Kubernetes' own; the other validator does not know them.
+            let ours = found.iter().all(|finding| finding.message.contains("stands here already") && {
+                !finding.path.contains("sources[0].") && !finding.path.contains("orders")
+            });
+            let theirs = other.is_valid(&sample);
+            prop_assert_eq!(ours, theirs, "{} {:?}", sample, found);
+        }
+    }
 }

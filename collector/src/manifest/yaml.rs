@@ -274,6 +274,9 @@ fn key(entries: &[Entry], node: &Node) -> Result<(String, Position), Unreadable>
 
 /// The parser's words, and what to do about the errors that people make.
 fn syntax(info: &str) -> String {
+    if info.contains("recursion limit") {
+        return format!("more than {MAX_DEPTH} levels deep");
+    }
     if info.contains("tab") {
         return format!("not YAML: {info}; indent with spaces");
     }
@@ -292,4 +295,94 @@ fn unreadable(mark: Marker, message: impl Into<String>) -> Unreadable {
 
 fn position(mark: Marker) -> Position {
     Position { line: mark.line().max(1), column: mark.col() + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn error(text: &str) -> Unreadable {
+        documents(text).1.expect("it is refused")
+    }
+
+    #[test]
+    fn every_document_is_read_up_to_the_first_that_is_not_yaml() {
+        let (read, error) = documents("a: 1\n---\nb: [2, x]\n---\nc: [\n");
+        let values: Vec<Value> = read.iter().map(Node::to_json).collect();
+        assert_eq!(values, [serde_json::json!({"a": 1}), serde_json::json!({"b": [2, "x"]})]);
+        assert_eq!(error.unwrap().at.line, 6);
+    }
+
+    #[test]
+    fn a_few_lines_of_aliases_that_stand_for_gigabytes_are_refused() {
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..20 {
+            let before = level - 1;
+            bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{before}"); 10].join(", ")));
+        }
+        assert!(error(&bomb).message.starts_with("too much in one file"), "{:?}", error(&bomb));
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 40].join(", "));
+        assert!(error(&long).message.starts_with("too much in one file"));
+    }
+
+    #[test]
+    fn nesting_without_end_and_an_alias_inside_of_itself_are_refused() {
+        for opening in ["[", "- "] {
+            assert_eq!(error(&opening.repeat(100_000)).message, "more than 64 levels deep");
+        }
+        assert!(error("a: &a [*a]\n").message.starts_with("an alias inside"));
+    }
+
+    #[test]
+    fn positions_are_counted_in_characters_behind_any_text() {
+        let (read, _) = documents("\u{feff}größe: €\nx: {ä: ö, z: 7}\n");
+        assert_eq!(read[0].nearest("x.z").at, Position { line: 2, column: 14 });
+        assert_eq!(read[0].nearest("x.none.q").at, Position { line: 2, column: 4 });
+    }
+
+    /// A value in every style in which YAML can write it, one space of indentation more each time.
+    fn written(words: &[String]) -> Vec<String> {
+        let plain = words.join(" ");
+        let lines = words.join("\n      ");
+        vec![
+            format!("é: 1\nv: '{}'\n", plain.replace('\'', "''")),
+            format!("v: \"{}\"\n", plain.replace('\\', "\\\\").replace('"', "\\\"")),
+            format!("v: \"\\u0020{}\\x21\"\n", plain.replace('\\', "\\\\").replace('"', "\\\"")),
+            format!("v: |\n      {lines}\n"),
+            format!("v: >- # folded\n      {lines}\nw: 1\n"),
+            format!("l:\n  - v: |2-\n      {lines}\n"),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_a_panic(text in "[\\PC\n\t:{}\\[\\]&*|>'\"#-]{0,200}") {
+            let (read, _) = documents(&text);
+            for node in read {
+                node.to_json();
+                node.position_within(&text, 3);
+            }
+        }
+
+        #[test]
+        fn a_character_of_a_value_is_found_where_it_is_written(
+            words in proptest::collection::vec("[!-~€ü]{1,8}", 1..5)
+        ) {
+            for text in written(&words) {
+                let (read, _) = documents(&text);
+                let Some(read) = read.first() else { continue };
+                let value = read.get("v").unwrap_or_else(|| read.nearest("l[0].v"));
+                let Some(content) = value.text() else { continue };
+                for (offset, c) in content.char_indices().filter(|(_, c)| !c.is_whitespace()) {
+                    let at = value.position_within(&text, offset);
+                    let line = text.lines().nth(at.line - 1).unwrap_or_default();
+                    let found = line.chars().nth(at.column - 1);
+                    // An escape begins with a backslash.
+                    prop_assert!(found == Some(c) || found == Some('\\'), "{c} at {at:?} of {text:?}");
+                }
+            }
+        }
+    }
 }

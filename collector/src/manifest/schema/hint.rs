@@ -55,6 +55,14 @@ pub(super) fn form(schema: &Value) -> String {
     }
 }
 
+/// What may be behind a field that is left empty: `color: #48C6FF` is an empty field and a comment.
+pub(super) fn empty(schema: &Value) -> Option<String> {
+    let pattern = schema["pattern"].as_str().unwrap_or_default();
+    pattern
+        .starts_with("^#")
+        .then(|| format!("nothing is written here, and # begins a comment; {}", form(schema)))
+}
+
 /// What a field takes, from its schema.
 pub(super) fn wanted(schema: &Value) -> String {
     let text = schema["description"].as_str().unwrap_or_default();
@@ -93,7 +101,8 @@ pub(super) fn short(text: &str) -> String {
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let folded = word.to_lowercase();
     let distance = |candidate: &str| strsim::damerau_levenshtein(&folded, &candidate.to_lowercase());
-    let best =
-        known.iter().filter(|candidate| candidate.len() > 1).min_by_key(|candidate| distance(candidate))?;
-    (distance(best) <= 1 + best.len() / 5 && word.len() <= 64).then_some(*best)
+    let best = known.iter().min_by_key(|candidate| distance(candidate))?;
+    // Between short words nearly every two are near.
+    let near = if best.len() > 3 { 1 + best.len() / 5 } else { 0 };
+    (word.len() <= 64 && distance(best) <= near).then_some(*best)
 }

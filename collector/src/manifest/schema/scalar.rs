@@ -22,23 +22,20 @@ fn text_wrong(schema: &Value, text: &str) -> Vec<String> {
         let known = choices.contains(&text);
         return if known { Vec::new() } else { vec![hint::unknown_choice(text, &choices)] };
     }
-    let mut wrong = Vec::new();
-    let length = text.chars().count() as u64;
-    if schema["minLength"].as_u64().is_some_and(|least| length < least) {
-        let message = format!("{length} characters; at least {} are needed", schema["minLength"]);
-        wrong.push(message);
-    }
-    if schema["maxLength"].as_u64().is_some_and(|most| length > most) {
-        wrong.push(format!("{length} characters; at most {} are possible", schema["maxLength"]));
-    }
-    // A length that is wrong says enough where the pattern alone would say less.
-    if wrong.is_empty()
-        && let Some(pattern) = schema["pattern"].as_str()
+    if let Some(pattern) = schema["pattern"].as_str()
         && !regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
     {
-        wrong.push(hint::off_pattern(text, schema));
+        // The right form says more than a length would.
+        return vec![hint::off_pattern(text, schema)];
     }
-    wrong
+    let length = text.chars().count() as u64;
+    if schema["minLength"].as_u64().is_some_and(|least| length < least) {
+        return vec![format!("{length} characters; at least {} are needed", schema["minLength"])];
+    }
+    if schema["maxLength"].as_u64().is_some_and(|most| length > most) {
+        return vec![format!("{length} characters; at most {} are possible", schema["maxLength"])];
+    }
+    Vec::new()
 }
 
 fn number_wrong(schema: &Value, number: &Number) -> Vec<String> {
@@ -67,8 +64,8 @@ fn mismatch(schema: &Value, wanted: &str, data: &Data) -> String {
         Data::Map(_) => "an object".to_owned(),
     };
     let right = match (wanted, data) {
-        ("string", _) if schema["pattern"].is_string() => hint::form(schema),
         ("string", Data::Bool(_)) => "put what is written there in quotes".to_owned(),
+        ("string", _) if schema["pattern"].is_string() => hint::form(schema),
         ("string", Data::Number(number)) => format!("write it in quotes: \"{number}\""),
         ("array", Data::Null) => "begin each entry with - or leave the field out".to_owned(),
         ("array", _) => "begin each entry with -".to_owned(),

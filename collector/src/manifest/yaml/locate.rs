@@ -33,19 +33,10 @@ pub(super) fn locate(
     Some(position(file, place))
 }
 
-/// Bytes in front of the content: a quote, or a block scalar's first line.
+/// Bytes in front of the content: a quote. (A block scalar's position is that of its content.)
 fn header(text: &str, style: ScalarStyle) -> usize {
-    match style {
-        ScalarStyle::Plain => 0,
-        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => usize::from(text.starts_with(['\'', '"'])),
-        ScalarStyle::Literal | ScalarStyle::Folded => {
-            if text.starts_with(['|', '>']) {
-                text.find('\n').map_or(text.len(), |newline| newline + 1)
-            } else {
-                0
-            }
-        }
-    }
+    let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+    usize::from(quoted && text.starts_with(['\'', '"']))
 }
 
 fn position(file: &str, at: usize) -> Position {
