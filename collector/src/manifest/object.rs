@@ -23,6 +23,8 @@ pub(super) struct Object {
     pub(super) file: Arc<Path>,
     /// What its CEL rules refuse, as (path, message): it is looked at for more problems, and not used.
     refused: Vec<(String, String)>,
+    /// Kept from before its file broke: what is wrong with it is no news, and no longer stands where it stood.
+    kept: bool,
     text: Arc<str>,
     node: Node,
 }
@@ -64,6 +66,11 @@ impl Object {
         self.node.at
     }
 
+    /// The same object, kept while its file is broken.
+    pub(super) fn kept(&self) -> Self {
+        Self { kept: true, ..self.clone() }
+    }
+
     /// Whether its CEL rules accept it.
     pub(super) fn is_sound(&self) -> bool {
         self.refused.is_empty()
@@ -74,8 +81,9 @@ impl Object {
     pub(super) fn problems(&self, violations: &[Violation]) -> Vec<Problem> {
         let covered = |path: &str| violations.iter().any(|violation| violation.path.starts_with(path));
         let refused = self.refused.iter().filter(|(path, _)| !covered(path));
-        let refused = refused.map(|(path, message)| self.problem_at(path, message.as_str()));
-        violations.iter().map(|violation| self.locate(violation)).chain(refused).collect()
+        let refused = refused.filter_map(|(path, message)| self.problem_at(path, message.as_str()));
+        let located = violations.iter().filter(|_| !self.kept).map(|violation| self.locate(violation));
+        located.chain(refused).collect()
     }
 
     /// Says where in the file a violation stands.
@@ -88,9 +96,9 @@ impl Object {
         self.problem(position, &violation.path, &violation.message)
     }
 
-    /// A problem at a field.
-    pub(super) fn problem_at(&self, path: &str, message: impl Into<String>) -> Problem {
-        self.problem(self.node.nearest(path).at, path, message)
+    /// A problem at a field; none while the object is only kept.
+    pub(super) fn problem_at(&self, path: &str, message: impl Into<String>) -> Option<Problem> {
+        (!self.kept).then(|| self.problem(self.node.nearest(path).at, path, message))
     }
 
     fn problem(&self, position: Position, path: &str, message: impl Into<String>) -> Problem {
@@ -149,6 +157,7 @@ impl Parsed {
                     kind,
                     file: Arc::clone(file),
                     refused,
+                    kept: false,
                     text: Arc::clone(text),
                     node,
                 });

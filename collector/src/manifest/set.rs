@@ -112,7 +112,7 @@ impl Examined {
             Some(reference) => {
                 let wanted = format!("{}/{}", namespace(&profile.metadata), reference.name);
                 let message = format!("there is no FlowCollector {wanted} here; there is {given}");
-                self.problems.push(object.problem_at("spec.collectorRef.name", message));
+                self.problems.extend(object.problem_at("spec.collectorRef.name", message));
             }
             None => {
                 let why = if namespace(&profile.metadata) == namespace(&collector.metadata) {

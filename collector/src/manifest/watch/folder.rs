@@ -120,7 +120,7 @@ impl Folder {
         if let Some(known) = known.filter(|_| !parsed.problems.is_empty()) {
             let given: Vec<String> = parsed.objects.iter().map(Object::identity).collect();
             let kept = known.objects.iter().filter(|object| !given.contains(&object.identity()));
-            parsed.objects.extend(kept.cloned());
+            parsed.objects.extend(kept.map(Object::kept));
         }
         let since = known.map_or(self.reading, |known| known.since);
         let (objects, problems, notes) = (parsed.objects, parsed.problems, parsed.notes);
