@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod decode;
 mod render;
 mod validate;
 
@@ -41,6 +42,7 @@ struct Weir {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Decode(decode::Decode),
     Validate(validate::Validate),
     Render(render::Render),
 }
@@ -61,6 +63,7 @@ pub fn run() -> ExitCode {
 
 fn dispatch(weir: Weir) -> Result<(), Failure> {
     match weir.command {
+        Command::Decode(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Render(command) => command.run(),
     }

@@ -123,7 +123,7 @@ impl Walk<'_, '_> {
         };
         match read(body, &mut self.scratch.text, self.output.batch) {
             None => self.count(Undecodable::MalformedSample, 1),
-            Some(sample) if !sample.has_packet() => self.count(Undecodable::UnknownSample, 1),
+            Some(sample) if !sample.is_record() => self.count(Undecodable::UnknownSample, 1),
             Some(sample) => self.scratch.samples.push(sample),
         }
     }

@@ -97,9 +97,9 @@ impl Sample {
         Some(sample)
     }
 
-    /// Whether a record described the packet.
-    pub(super) fn has_packet(&self) -> bool {
-        self.described
+    /// Whether there is something to tell: a packet that a record described, or that one was dropped.
+    pub(super) fn is_record(&self) -> bool {
+        self.described || self.kind == Kind::Event
     }
 
     fn sampled(rate: u32) -> Self {

@@ -165,6 +165,8 @@ fn a_notification_of_a_dropped_packet_is_an_event_without_counters() {
             "in_if": 3, "out_if_state": "discarded:258", "forwarding_status": 128, "src_addr": "192.0.2.1",
         }),
     );
+    let bare = one(tagged(5, &words(&[1, 0, 3, 0, 3, 0, 258, 1, 1036, 4, 42])));
+    assert_has(&bare, serde_json::json!({"in_if": 3, "out_if_state": "discarded:258", "src_addr": null}));
 }
 
 #[test]

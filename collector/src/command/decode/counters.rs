@@ -1,0 +1,161 @@
+//! What `weir decode` counted: one JSON object, or one sentence.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::capture::Counts;
+use crate::slot::{SequenceUnit, StreamReport};
+
+/// Everything that was counted.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// Records printed.
+    pub(super) records: u64,
+    pub(super) capture: Counts,
+    /// Datagrams of exporters that were not asked for.
+    pub(super) other_exporter: u64,
+    /// Datagrams of no stream, by reason.
+    pub(super) rejected: Vec<(String, u64)>,
+    pub(super) streams: Vec<StreamReport>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    records: u64,
+    capture: Counts,
+    other_exporter: u64,
+    rejected: BTreeMap<&'a str, u64>,
+    streams: Vec<Stream<'a>>,
+}
+
+/// A stream with the record's names.
+#[derive(Serialize)]
+struct Stream<'a> {
+    r#type: &'a str,
+    exporter: IpAddr,
+    exporter_port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<IpAddr>,
+    domain_id: u32,
+    datagrams: u64,
+    bytes: u64,
+    records: u64,
+    options_records: u64,
+    templates: u64,
+    unknown_template_sets: u64,
+    undecodable: BTreeMap<&'a str, u64>,
+    sequence: Sequence,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sampling_rate: Option<serde_json::Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_skew_ms: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Sequence {
+    unit: SequenceUnit,
+    received: u64,
+    duplicates: u64,
+    reordered: u64,
+    missing: i64,
+    restarts: u64,
+    next: u32,
+}
+
+impl Report {
+    /// One JSON object on one line; streams in the order of their keys.
+    pub(super) fn json(&self) -> String {
+        let mut streams: Vec<&StreamReport> = self.streams.iter().collect();
+        streams.sort_by_key(|stream| &stream.key);
+        let shown = Shown {
+            records: self.records,
+            capture: self.capture,
+            other_exporter: self.other_exporter,
+            rejected: by_reason(&self.rejected),
+            streams: streams.into_iter().map(Stream::new).collect(),
+        };
+        // Numbers, addresses and text: there is nothing that JSON cannot hold.
+        serde_json::to_string(&shown).unwrap_or_default()
+    }
+
+    /// What happened, and what went wrong, in a sentence for people.
+    pub(super) fn summary(&self) -> String {
+        let of = |count: fn(&StreamReport) -> u64| self.streams.iter().map(count).sum::<u64>();
+        let mut text = format!(
+            "{} of {} from {}",
+            several(self.records, "record"),
+            several(of(|stream| stream.counts.datagrams), "datagram"),
+            several(self.streams.len() as u64, "stream"),
+        );
+        let mut also = |count: u64, what: &str| {
+            if count > 0 {
+                // Writing to a String cannot fail.
+                _ = write!(text, "; {count} {what}");
+            }
+        };
+        let undecodable = |stream: &StreamReport| stream.counts.undecodable.iter().map(|(_, n)| n).sum();
+        let missing = |stream: &StreamReport| u64::try_from(stream.counts.missing).unwrap_or(0);
+        also(of(|stream| stream.counts.options_records), "options records");
+        also(of(|stream| stream.counts.unknown_template_sets), "sets without a template");
+        also(of(undecodable), "not decoded");
+        also(of(missing), "missing by sequence");
+        also(self.rejected.iter().map(|(_, count)| count).sum(), "datagrams of no known version");
+        also(self.other_exporter, "datagrams of other exporters");
+        also(self.capture.cut + self.capture.malformed, "packets cut or malformed");
+        also(self.capture.incomplete, "datagrams with missing fragments");
+        text.push_str(if text.contains(';') { " (--counters tells more)" } else { "" });
+        text
+    }
+}
+
+impl<'a> Stream<'a> {
+    fn new(stream: &'a StreamReport) -> Self {
+        let (key, counts) = (&stream.key, &stream.counts);
+        Self {
+            r#type: &key.protocol,
+            exporter: key.exporter,
+            exporter_port: key.port,
+            agent: key.agent,
+            domain_id: key.domain,
+            datagrams: counts.datagrams,
+            bytes: counts.bytes,
+            records: counts.records,
+            options_records: counts.options_records,
+            templates: counts.templates,
+            unknown_template_sets: counts.unknown_template_sets,
+            undecodable: by_reason(&counts.undecodable),
+            sequence: Sequence {
+                unit: stream.unit,
+                received: counts.received,
+                duplicates: counts.duplicates,
+                reordered: counts.reordered,
+                missing: counts.missing,
+                restarts: counts.restarts,
+                next: stream.next_sequence,
+            },
+            sampling_rate: stream.sampling_rate.and_then(rate),
+            clock_skew_ms: stream.clock_skew_ms,
+        }
+    }
+}
+
+/// Whole rates without a fraction, as in the records.
+fn rate(rate: f32) -> Option<serde_json::Number> {
+    let whole = rate.fract() == 0.0 && rate >= 0.0;
+    if whole { Some((rate as u64).into()) } else { serde_json::Number::from_f64(rate.into()) }
+}
+
+fn by_reason(counted: &[(String, u64)]) -> BTreeMap<&str, u64> {
+    let mut sums = BTreeMap::new();
+    for (reason, count) in counted {
+        *sums.entry(reason.as_str()).or_insert(0) += count;
+    }
+    sums
+}
+
+fn several(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
