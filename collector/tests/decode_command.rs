@@ -103,7 +103,10 @@ fn a_damaged_file_ends_in_code_1_and_nothing_else_is_lost() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout).lines().count(), 3);
     let said = text(&output.stderr);
-    assert!(said.contains("damaged.pcap: byte 188, after 1 whole packets: the file ends inside a packet"), "{said}");
+    assert!(
+        said.contains("damaged.pcap: byte 188, after 1 whole packets: the file ends inside a packet"),
+        "{said}"
+    );
     assert!(said.contains("absent.pcap: No such file"), "{said}");
     assert!(said.contains("2 of 3 files not read to the end"), "{said}");
 }
@@ -162,7 +165,10 @@ fn what_holds_no_flows_says_so_and_wrong_arguments_end_in_code_2() {
     let output = run(&[&capture]);
     assert!(output.status.success());
     let said = text(&output.stderr);
-    assert!(said.starts_with("0 records of 0 datagrams") && said.contains("1 datagrams of no known version"), "{said}");
+    assert!(
+        said.starts_with("0 records of 0 datagrams") && said.contains("1 datagrams of no known version"),
+        "{said}"
+    );
     assert_eq!(run(&[]).status.code(), Some(2));
     assert_eq!(run(&["--exporter", "router", &capture]).status.code(), Some(2));
 }
