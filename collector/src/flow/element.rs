@@ -26,14 +26,17 @@ pub(super) fn name(enterprise: u32, element: u16) -> Cow<'static, str> {
     name.map_or_else(|| format!("{enterprise}.{element}").into(), Cow::Borrowed)
 }
 
-/// The bytes as what the registry says they are; as hexadecimal text where it says nothing.
-pub(super) fn value(enterprise: u32, element: u16, bytes: &[u8]) -> Value<'static> {
+/// The bytes as what the registry says they are; as hexadecimal text where it says nothing. An empty value is
+/// none.
+pub(super) fn value(enterprise: u32, element: u16, bytes: &[u8]) -> Option<Value<'static>> {
     let kind = match enterprise {
         0 => Type::from(IANAIPFixField::from(element)),
         REVERSE => Type::from(ReverseInformationElement::from(element)),
         _ => Type::Unknown,
     };
-    typed(&kind, bytes).unwrap_or_else(|| Value::Text(hexadecimal(bytes).into()))
+    let value = typed(&kind, bytes).unwrap_or_else(|| Value::Text(hexadecimal(bytes).into()));
+    let empty = bytes.is_empty() || matches!(&value, Value::Text(text) if text.is_empty());
+    (!empty).then_some(value)
 }
 
 fn typed(kind: &Type, bytes: &[u8]) -> Option<Value<'static>> {
@@ -186,13 +189,15 @@ mod tests {
 
     #[test]
     fn values_are_read_as_the_registry_types_them_and_else_shown_as_bytes() {
-        assert_eq!(value(0, 82, b"eth0\0\0"), Value::Text("eth0".into()));
-        assert_eq!(value(0, 82, &[0xff, 0xfe]), Value::Text("0xfffe".into()));
-        assert_eq!(value(0, 33, &[0, 0, 17]), Value::Number(17));
-        assert_eq!(value(0, 33, &[0; 9]), Value::Text("0x000000000000000000".into()));
-        assert_eq!(value(0, 130, &[192, 0, 2, 1]), Value::Address([192, 0, 2, 1].into()));
-        assert_eq!(value(0, 434, &[0xff, 0xff]), Value::Signed(-1));
-        assert_eq!(value(0, 320, &0.5_f64.to_be_bytes()), Value::Float(0.5));
-        assert_eq!(value(35_632, 80, &[1, 2]), Value::Text("0x0102".into()));
+        let text = |text: &str| Some(Value::Text(text.to_owned().into()));
+        assert_eq!(value(0, 82, b"eth0\0\0"), text("eth0"));
+        assert_eq!((value(0, 82, b"\0\0"), value(35_632, 80, b"")), (None, None));
+        assert_eq!(value(0, 82, &[0xff, 0xfe]), text("0xfffe"));
+        assert_eq!(value(0, 33, &[0, 0, 17]), Some(Value::Number(17)));
+        assert_eq!(value(0, 33, &[0; 9]), text("0x000000000000000000"));
+        assert_eq!(value(0, 130, &[192, 0, 2, 1]), Some(Value::Address([192, 0, 2, 1].into())));
+        assert_eq!(value(0, 434, &[0xff, 0xff]), Some(Value::Signed(-1)));
+        assert_eq!(value(0, 320, &0.5_f64.to_be_bytes()), Some(Value::Float(0.5)));
+        assert_eq!(value(35_632, 80, &[1, 2]), text("0x0102"));
     }
 }

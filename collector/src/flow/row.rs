@@ -192,7 +192,8 @@ impl<'a> Row<'a> {
         let mut named: Vec<(Cow<'static, str>, Value<'a>)> = Vec::with_capacity(self.extras.len());
         for extra in self.extras {
             let name = element::name(extra.enterprise, extra.element);
-            let value = element::value(extra.enterprise, extra.element, self.batch.text(extra.value));
+            let bytes = self.batch.text(extra.value);
+            let Some(value) = element::value(extra.enterprise, extra.element, bytes) else { continue };
             match named.iter_mut().find(|(known, _)| *known == name) {
                 None => named.push((name, value)),
                 Some((_, Value::List(values))) => values.push(value),

@@ -44,6 +44,7 @@ impl<'w> Session<'w> {
             payload: datagram.payload,
         };
         let writer = &mut self.writer;
+        self.decoder.tick(datagram.received_ms);
         self.decoder.decode(&datagram, &mut self.batch, &mut |full| writer.batch(full));
         if self.writer.failed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -58,6 +59,8 @@ impl<'w> Session<'w> {
     /// Prints the rest and tells what was counted.
     pub(super) fn finish(mut self, capture: &Counts) -> Result<Report, Failure> {
         self.flush();
+        // What still waits for a template waits in vain.
+        self.decoder.tick(u64::MAX);
         let (streams, rejected) = self.decoder.take_reports(&[]);
         let rejected = rejected.into_iter().flatten().collect();
         let report = Report {
