@@ -11,6 +11,7 @@ mod csv;
 mod element;
 mod hits;
 mod json;
+mod reverse;
 mod row;
 mod scale;
 mod table;
@@ -335,6 +336,12 @@ impl Batch {
     /// A sparse column's validity bitmap for writing; bits of rows not yet written are whatever they were.
     pub fn valid_mut(&mut self, column: Column) -> &mut Mask {
         self.valid[column as usize].get_or_insert_with(Box::default)
+    }
+
+    /// A column's validity bitmap, which counts for the runs in which the column is sparse; none when no run
+    /// ever was.
+    pub fn validity(&self, column: Column) -> Option<&Mask> {
+        self.valid[column as usize].as_deref()
     }
 
     fn valid(&self, column: Column, row: usize) -> bool {

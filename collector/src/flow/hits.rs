@@ -44,27 +44,36 @@ impl Mask {
 pub struct HitList {
     /// (row, channel) pairs, in row order.
     pub pairs: Vec<(u16, u16)>,
-    /// Channels evaluated as a whole column, with the rows that pass. Reused: only the first
-    /// `broad_len` are of this batch.
-    broad: Vec<(u16, Box<Mask>)>,
-    broad_len: usize,
+    /// Channels evaluated as a whole column, in groups of those that pass the same rows.
+    channels: Vec<u16>,
+    /// Each group's rows, and where in `channels` it ends. Reused: only the first `groups` are of this batch.
+    masks: Vec<(usize, Box<Mask>)>,
+    groups: usize,
 }
 
 impl HitList {
     /// Empties the list and keeps its memory.
     pub fn clear(&mut self) {
         self.pairs.clear();
-        self.broad_len = 0;
+        self.channels.clear();
+        self.groups = 0;
     }
 
     /// A cleared mask for a broad channel, to be filled.
     pub fn broad_mask(&mut self, channel: u16) -> &mut Mask {
-        if self.broad_len == self.broad.len() {
-            self.broad.push((channel, Box::default()));
+        self.group_mask(&[channel])
+    }
+
+    /// A cleared mask for broad channels that pass the same rows, to be filled.
+    pub fn group_mask(&mut self, channels: &[u16]) -> &mut Mask {
+        self.channels.extend_from_slice(channels);
+        let end = self.channels.len();
+        if self.groups == self.masks.len() {
+            self.masks.push((end, Box::default()));
         }
-        let (slot, mask) = &mut self.broad[self.broad_len];
-        self.broad_len += 1;
-        *slot = channel;
+        let (ends, mask) = &mut self.masks[self.groups];
+        self.groups += 1;
+        *ends = end;
         **mask = Mask::default();
         mask
     }
@@ -79,7 +88,18 @@ impl HitList {
 
     /// The broad channels with their rows.
     pub fn broad(&self) -> impl Iterator<Item = (u16, &Mask)> {
-        self.broad[..self.broad_len].iter().map(|(channel, mask)| (*channel, &**mask))
+        self.groups().flat_map(|(channels, mask)| channels.iter().map(move |channel| (*channel, mask)))
+    }
+
+    /// The broad channels in groups of those that pass the same rows: what the rows sum up to is worked out
+    /// once a group.
+    pub fn groups(&self) -> impl Iterator<Item = (&[u16], &Mask)> {
+        let mut start = 0;
+        self.masks[..self.groups].iter().map(move |(end, mask)| {
+            let channels = &self.channels[start..*end];
+            start = *end;
+            (channels, &**mask)
+        })
     }
 }
 

@@ -190,7 +190,7 @@ pub enum PayloadTest {
 }
 
 /// A comparator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compare {
     /// Equal.
     Eq,
