@@ -1,1 +1,12 @@
-//! Helpers for the end-to-end tests: programs, namespaces, deadlines.
+//! What the end-to-end tests are made of: programs, network namespaces, real exporters, known traffic, deadlines.
+//!
+//! Everything started here ends with the value that stands for it, also when a test panics. What a killed run
+//! left behind is swept by the next one.
+
+pub mod deadline;
+pub mod exporter;
+pub mod namespace;
+pub mod nfdump;
+pub mod program;
+pub mod traffic;
+pub mod weir;
