@@ -84,6 +84,112 @@ fn the_quickstart_is_valid_and_renders_its_21_channels() {
     assert_eq!(drawn(20), ("bittorrent", "port 6682", "#FF62A0"));
 }
 
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn object(kind: &str, name: &str, spec: &str) -> String {
+    format!("apiVersion: weir.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n")
+}
+
+#[test]
+fn the_objects_of_a_folder_are_checked_together_however_they_are_named() {
+    let zone1 = object("FlowCollector", "zone1", "{sources: [{name: peer1, listeners: [any]}]}");
+    let web = object("FlowProfile", "web", "{channels: [{name: a, sources: [peer1, peer2]}]}");
+    let folder = folder(&[
+        ("a.yaml", &zone1),
+        ("b.yaml", &object("FlowCollector", "zone2", "{}")),
+        (
+            "c.yml",
+            &format!(
+                "{web}---\n{}",
+                object("FlowProfile", "dns", "{channels: [{name: a}], collectorRef: {name: zone2}}")
+            ),
+        ),
+        ("d.yaml", &object("FlowProfile", "web", "{channels: [{name: a}]}")),
+        ("notes.txt", "not read"),
+        (".hidden.yaml", "neither"),
+    ]);
+    let path = |name: &str| folder.path().join(name);
+    let expected = [
+        format!(
+            "{}:1:1: a second FlowCollector, default/zone2; default/zone1 is in {}:1 already, and a folder holds one",
+            path("b.yaml").display(),
+            path("a.yaml").display()
+        ),
+        format!(
+            "{}:4:46: spec.channels[0].sources[1]: FlowCollector default/zone1 has no source \"peer2\"; it has peer1",
+            path("c.yml").display()
+        ),
+        format!(
+            "{}:9:52: spec.collectorRef.name: there is no FlowCollector default/zone2 here; there is default/zone1",
+            path("c.yml").display()
+        ),
+        format!(
+            "{}:1:1: FlowProfile default/web is in {}:1 already; keep one of both",
+            path("d.yaml").display(),
+            path("c.yml").display()
+        ),
+    ];
+    let said = |paths: &[PathBuf]| {
+        manifest::validate(paths).problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&[folder.path().to_owned()]), expected);
+    assert_eq!(said(&["d.yaml", "b.yaml", "c.yml", "a.yaml"].map(path)), expected);
+    assert_eq!(said(&[path("c.yml")]), Vec::<String>::new(), "alone it refers to nothing that is given");
+}
+
+#[test]
+fn what_is_skipped_or_doubtful_is_noted_and_stops_nothing() {
+    let folder = folder(&[
+        ("a.yaml", &object("FlowCollector", "zone1", "{profileSelector: {matchLabels: {team: net}}}")),
+        ("b.yaml", &object("FlowProfile", "web", "\n  channels:\n    - name: a\n      color: #48C6FF")),
+        ("c.yaml", "apiVersion: v1\nkind: ConfigMap\n---\njust: values\n---\n# nothing\n"),
+    ]);
+    let report = manifest::validate(&[folder.path().to_owned()]);
+    assert_eq!(report.problems, []);
+    let notes: Vec<_> = report.notes.iter().map(|note| note.message.as_str()).collect();
+    assert_eq!(
+        notes,
+        [
+            "FlowProfile default/web does not run on FlowCollector default/zone1: its profileSelector does not match the profile's labels",
+            "spec.channels[0].color: nothing is written here, and # begins a comment; write # and six hexadecimal digits in quotes, such as \"#3B82C4\"",
+            "skipped: v1 ConfigMap is none of Weir's kinds",
+            "skipped: not a Kubernetes object (no apiVersion and kind)",
+        ]
+    );
+}
+
+#[test]
+fn files_that_are_no_text_too_large_or_not_there_are_told_apart() {
+    let folder = folder(&[]);
+    let said = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        if !bytes.is_empty() {
+            fs::write(&path, bytes).unwrap();
+        }
+        manifest::validate(&[path])
+            .problems
+            .iter()
+            .map(|problem| problem.to_string().rsplit_once(".yaml:").unwrap().1.to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        said("latin.yaml", b"a: 1\nname: gr\xfc\xdfe\n"),
+        ["2:9: byte 0xfc is not UTF-8; save the file as UTF-8"]
+    );
+    assert_eq!(said("large.yaml", &vec![b'#'; (4 << 20) + 1]), [" larger than 4 MiB; split it"]);
+    assert_eq!(said("absent.yaml", b""), [" cannot be read: No such file or directory (os error 2)"]);
+    let device = manifest::validate(&[PathBuf::from("/dev/zero")]).problems;
+    assert_eq!(device[0].message, "not a file; name a YAML file or a folder of them");
+    let empty = manifest::validate(&[tempfile::tempdir().unwrap().path().to_owned()]).problems;
+    assert_eq!(empty[0].message, "there is no YAML file in this folder; name another");
+}
+
 fn weir(arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_weir")).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
