@@ -172,3 +172,20 @@ fn what_holds_no_flows_says_so_and_wrong_arguments_end_in_code_2() {
     assert_eq!(run(&[]).status.code(), Some(2));
     assert_eq!(run(&["--exporter", "router", &capture]).status.code(), Some(2));
 }
+
+#[test]
+fn a_filter_picks_flows_and_a_wrong_one_is_shown_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = write(folder.path(), "1.pcap", &pcap(&[(1, netflow5(0, 2)), (2, netflow5(0, 1))]));
+    let output = run(&["--filter", "exporter ip 192.0.2.2 and src port 443", "--counters", &capture]);
+    assert_eq!(text(&output.stdout).lines().count(), 1);
+    let counters: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&counters["records"], &counters["filtered"]), (&1.into(), &2.into()));
+    let table = text(&run(&["-o", "table", "--filter", "src host localhost", &capture]).stdout);
+    assert_eq!(table, "");
+    let wrong = run(&["--filter", "proto tcp and prot 80", &capture]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = text(&wrong.stderr);
+    assert!(said.contains("line 1, column 15") && said.ends_with("\n                ^^^^\n"), "{said}");
+    assert!(text(&run(&["--filter", "ident router1", &capture]).stderr).contains("exporter ip ADDR"));
+}

@@ -1,6 +1,7 @@
 //! `weir decode`: what exporters sent, record by record, out of captures.
 
 mod counters;
+mod filter;
 mod format;
 mod progress;
 mod session;
@@ -35,6 +36,8 @@ Examples:
   weir decode exports.pcap                          a table on a terminal, else one JSON object a line
   weir decode --counters exports.pcap > /dev/null   only what the streams did: records, templates, gaps, reasons
   weir decode --exporter 192.0.2.1 *.pcap           one exporter of many
+  weir decode --filter 'proto udp and port 53' exports.pcap
+                                                    only some flows
   weir decode -o csv templates.bin data.bin         files with one payload each, in order
   tcpdump -i eth0 -U -w - udp port 2055 | weir decode -
                                                     live: records appear as they come
@@ -58,6 +61,9 @@ pub(super) struct Decode {
     /// it: 0.0.0.0)
     #[arg(long, value_name = "ADDR")]
     exporter: Option<IpAddr>,
+    /// Only the flows that match: nfdump's filter language; host names are resolved once
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
     /// How records are printed [default: table on a terminal, else json]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
@@ -82,7 +88,8 @@ impl Decode {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let on_terminal = stdout().is_terminal();
         let format = self.output.unwrap_or(if on_terminal { Format::Table } else { Format::Json });
-        let writer = Writer::new(format, Box::new(stdout().lock()));
+        let filter = self.filter.as_deref().map(filter::row_filter).transpose()?;
+        let writer = Writer::new(format, filter, Box::new(stdout().lock()));
         let session = RefCell::new(Session::new(writer, self.exporter.map(|address| address.to_canonical())));
         let mut reader = Reader::default();
         let mut progress = Progress::new(stderr().is_terminal() && !on_terminal);

@@ -24,15 +24,20 @@ const HEADS: [(&str, bool); 12] = [
     ("sampling", true),
 ];
 
-/// Appends the batch's records as one table, with the head on top; packets and bytes as the exporter sent them.
-/// A column that no record fills is left out.
-pub fn write_table(batch: &Batch, out: &mut Vec<u8>) {
+/// Appends the records that `keep` picks as one table, with the head on top; packets and bytes as the exporter
+/// sent them. A column that no record fills is left out, and so is a table without records.
+pub fn write_table(batch: &Batch, keep: &dyn Fn(Row<'_>) -> bool, out: &mut Vec<u8>) {
     let mut lines: Vec<[String; HEADS.len()]> = Vec::with_capacity(batch.len());
     let collected = rows::<std::convert::Infallible>(batch, &mut |row| {
-        lines.push(line(row));
+        if keep(row) {
+            lines.push(line(row));
+        }
         Ok(())
     });
     let Ok(()) = collected;
+    if lines.is_empty() {
+        return;
+    }
     let shown: Vec<usize> =
         (0..HEADS.len()).filter(|at| lines.iter().any(|line| !line[*at].is_empty())).collect();
     let mut table = Table::new();

@@ -14,6 +14,8 @@ use crate::slot::{SequenceUnit, StreamReport};
 pub(super) struct Report {
     /// Records printed.
     pub(super) records: u64,
+    /// Records that the filter held back.
+    pub(super) filtered: u64,
     pub(super) capture: Counts,
     /// Datagrams of exporters that were not asked for.
     pub(super) other_exporter: u64,
@@ -25,6 +27,7 @@ pub(super) struct Report {
 #[derive(Serialize)]
 struct Shown<'a> {
     records: u64,
+    filtered: u64,
     capture: Counts,
     other_exporter: u64,
     rejected: BTreeMap<&'a str, u64>,
@@ -72,6 +75,7 @@ impl Report {
         streams.sort_by_key(|stream| &stream.key);
         let shown = Shown {
             records: self.records,
+            filtered: self.filtered,
             capture: self.capture,
             other_exporter: self.other_exporter,
             rejected: by_reason(&self.rejected),
@@ -98,6 +102,7 @@ impl Report {
         };
         let undecodable = |stream: &StreamReport| stream.counts.undecodable.iter().map(|(_, n)| n).sum();
         let missing = |stream: &StreamReport| u64::try_from(stream.counts.missing).unwrap_or(0);
+        also(self.filtered, "held back by the filter");
         also(of(|stream| stream.counts.options_records), "options records");
         also(of(|stream| stream.counts.unknown_template_sets), "sets without a template");
         also(of(undecodable), "not decoded");

@@ -1,8 +1,10 @@
 //! Where records go: text in one of the formats, written in large pieces.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 
 use super::Format;
+use crate::filter::RowFilter;
 use crate::flow::{Batch, Row, rows, write_csv, write_csv_header, write_json, write_table};
 
 /// The text is written when it is at least this long.
@@ -14,17 +16,19 @@ pub(super) struct Writer<'w> {
     text: Vec<u8>,
     out: Box<dyn Write + 'w>,
     error: Option<io::Error>,
-    /// Records written.
+    filter: Option<RowFilter>,
+    /// Records decoded, and those of them that were written.
+    pub(super) decoded: u64,
     pub(super) records: u64,
 }
 
 impl<'w> Writer<'w> {
-    pub(super) fn new(format: Format, out: Box<dyn Write + 'w>) -> Self {
+    pub(super) fn new(format: Format, filter: Option<RowFilter>, out: Box<dyn Write + 'w>) -> Self {
         let mut text = Vec::with_capacity(2 * PIECE);
         if format == Format::Csv {
             write_csv_header(&mut text);
         }
-        Self { format, text, out, error: None, records: 0 }
+        Self { format, text, out, error: None, filter, decoded: 0, records: 0 }
     }
 
     /// Whether writing failed: there is no use in decoding on.
@@ -32,24 +36,38 @@ impl<'w> Writer<'w> {
         self.error.is_some()
     }
 
-    /// Writes all records of the batch.
+    /// Writes the records of the batch that the filter lets pass.
     pub(super) fn batch(&mut self, batch: &Batch) {
         if batch.is_empty() || self.failed() {
             return;
         }
-        self.records += batch.len() as u64;
+        self.decoded += batch.len() as u64;
         if self.format == Format::Table {
-            write_table(batch, &mut self.text);
+            self.table(batch);
         } else {
-            let written = rows(batch, &mut |row| self.row(row));
-            self.error = written.err();
+            self.error = rows(batch, &mut |row| self.row(row)).err();
         }
         if self.text.len() >= PIECE {
             self.flush();
         }
     }
 
+    fn table(&mut self, batch: &Batch) {
+        let written = Cell::new(0);
+        let keep = |row: Row<'_>| {
+            let passes = passes(self.filter.as_ref(), row);
+            written.set(written.get() + u64::from(passes));
+            passes
+        };
+        write_table(batch, &keep, &mut self.text);
+        self.records += written.get();
+    }
+
     fn row(&mut self, row: Row<'_>) -> io::Result<()> {
+        if !passes(self.filter.as_ref(), row) {
+            return Ok(());
+        }
+        self.records += 1;
         match self.format {
             Format::Csv => write_csv(row, &mut self.text),
             Format::Json | Format::Table => write_json(row, &mut self.text)?,
@@ -79,4 +97,11 @@ impl<'w> Writer<'w> {
             _ => Ok(()),
         }
     }
+}
+
+/// A biflow passes in either direction.
+fn passes(filter: Option<&RowFilter>, row: Row<'_>) -> bool {
+    filter.is_none_or(|filter| {
+        filter.matches(row.batch, row.run, row.index) || filter.matches_reverse(row.batch, row.run, row.index)
+    })
 }

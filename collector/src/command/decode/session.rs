@@ -65,6 +65,7 @@ impl<'w> Session<'w> {
         let rejected = rejected.into_iter().flatten().collect();
         let report = Report {
             records: self.writer.records,
+            filtered: self.writer.decoded - self.writer.records,
             capture: *capture,
             other_exporter: self.other_exporter,
             rejected,
