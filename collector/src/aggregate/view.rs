@@ -71,6 +71,9 @@ pub struct SeriesLine {
     pub source: Option<String>,
     /// One value a step; `None` where nothing was collected, 0 where nothing matched.
     pub values: Vec<Option<f64>>,
+    /// Indexes of maxima that may be larger in truth: something came after the slots had been deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub at_least: Vec<u32>,
 }
 
 /// The answer.
@@ -188,6 +191,8 @@ pub struct EdgeView {
     pub made_ms: u64,
     /// The profiles' generation that it ran.
     pub generation: u64,
+    /// What its spool gave up, in all.
+    pub dropped: crate::slot::Dropped,
 }
 
 /// What a profile occupies at the aggregator.

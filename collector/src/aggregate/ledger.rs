@@ -1,0 +1,190 @@
+//! The loss ledger at the aggregator: what every stream and listener of every edge counted, in all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
+use serde::{Deserialize, Serialize};
+
+use super::store::{LISTENERS, STREAMS, StoreError};
+use super::view::{ListenerView, StreamView};
+use crate::slot::{Block, SequenceUnit, SpoolId, StreamCounts, StreamKey, StreamReport};
+
+/// A stream's totals.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Stream {
+    edge: String,
+    source: String,
+    unit: SequenceUnit,
+    last_seen_ms: u64,
+    sampling_rate: Option<f32>,
+    clock_skew_ms: Option<i64>,
+    totals: StreamCounts,
+}
+
+/// A listener's totals.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Listener {
+    edge: String,
+    datagrams: u64,
+    kernel_drops: u64,
+    rejected: Vec<(String, u64)>,
+}
+
+/// All totals, and which of them changed since they were last saved.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    streams: BTreeMap<(SpoolId, StreamKey), Stream>,
+    listeners: BTreeMap<(SpoolId, String), Listener>,
+    changed: BTreeSet<(SpoolId, StreamKey)>,
+    gone: Vec<(SpoolId, StreamKey)>,
+    /// Streams forgotten because others were heard later and the limit was reached.
+    pub(super) evicted: u64,
+}
+
+impl Ledger {
+    /// Adds what a block reports.
+    pub(super) fn add(&mut self, block: &Block, limit: usize) {
+        for report in &block.streams {
+            self.add_stream(block, report);
+        }
+        for report in &block.listeners {
+            let listener = self.listeners.entry((block.spool, report.listener.clone())).or_default();
+            listener.edge.clone_from(&block.edge);
+            listener.datagrams = listener.datagrams.saturating_add(report.datagrams);
+            listener.kernel_drops = listener.kernel_drops.saturating_add(report.kernel_drops);
+            add_reasons(&mut listener.rejected, &report.rejected);
+        }
+        self.evict(limit);
+    }
+
+    fn add_stream(&mut self, block: &Block, report: &StreamReport) {
+        let key = (block.spool, report.key.clone());
+        let stream = self.streams.entry(key.clone()).or_insert_with(|| Stream {
+            edge: String::new(),
+            source: String::new(),
+            unit: report.unit,
+            last_seen_ms: 0,
+            sampling_rate: None,
+            clock_skew_ms: None,
+            totals: StreamCounts::default(),
+        });
+        stream.edge.clone_from(&block.edge);
+        stream.source.clone_from(&report.source);
+        stream.unit = report.unit;
+        stream.last_seen_ms = stream.last_seen_ms.max(report.last_seen_ms);
+        stream.sampling_rate = report.sampling_rate.or(stream.sampling_rate);
+        stream.clock_skew_ms = report.clock_skew_ms.or(stream.clock_skew_ms);
+        add_counts(&mut stream.totals, &report.counts);
+        self.changed.insert(key);
+    }
+
+    /// Forgets an eighth of the streams, those silent for longest, once there are more than `limit`.
+    fn evict(&mut self, limit: usize) {
+        if self.streams.len() <= limit {
+            return;
+        }
+        let mut ages: Vec<_> = self.streams.iter().map(|(key, s)| (s.last_seen_ms, key.clone())).collect();
+        ages.sort_unstable();
+        for (_, key) in ages.into_iter().take(self.streams.len() - limit + limit / 8) {
+            self.streams.remove(&key);
+            self.changed.remove(&key);
+            self.gone.push(key);
+            self.evicted += 1;
+        }
+    }
+
+    /// Every stream.
+    pub(super) fn streams(&self) -> Vec<StreamView> {
+        let view = |((_, key), s): (&(SpoolId, StreamKey), &Stream)| StreamView {
+            key: key.clone(),
+            edge: s.edge.clone(),
+            source: s.source.clone(),
+            unit: s.unit,
+            last_seen_ms: s.last_seen_ms,
+            sampling_rate: s.sampling_rate,
+            clock_skew_ms: s.clock_skew_ms,
+            totals: s.totals.clone(),
+        };
+        self.streams.iter().map(view).collect()
+    }
+
+    /// Every listener.
+    pub(super) fn listeners(&self) -> Vec<ListenerView> {
+        let view = |((_, name), l): (&(SpoolId, String), &Listener)| ListenerView {
+            edge: l.edge.clone(),
+            listener: name.clone(),
+            datagrams: l.datagrams,
+            kernel_drops: l.kernel_drops,
+            rejected: l.rejected.clone(),
+        };
+        self.listeners.iter().map(view).collect()
+    }
+
+    /// Reads everything.
+    pub(super) fn load(transaction: &ReadTransaction) -> Result<Self, StoreError> {
+        let mut ledger = Self::default();
+        for entry in transaction.open_table(STREAMS)?.iter()? {
+            let (key, value) = entry?;
+            let (spool, stream) = key.value();
+            let key = (spool, postcard::from_bytes(stream)?);
+            ledger.streams.insert(key, postcard::from_bytes(value.value())?);
+        }
+        for entry in transaction.open_table(LISTENERS)?.iter()? {
+            let (key, value) = entry?;
+            let (spool, name) = key.value();
+            ledger.listeners.insert((spool, name.to_owned()), postcard::from_bytes(value.value())?);
+        }
+        Ok(ledger)
+    }
+
+    /// Writes what changed.
+    pub(super) fn save(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        let mut table = transaction.open_table(STREAMS)?;
+        for (spool, key) in &self.gone {
+            table.remove((*spool, postcard::to_stdvec(key)?.as_slice()))?;
+        }
+        for key in &self.changed {
+            if let Some(stream) = self.streams.get(key) {
+                let value = postcard::to_stdvec(stream)?;
+                table.insert((key.0, postcard::to_stdvec(&key.1)?.as_slice()), value.as_slice())?;
+            }
+        }
+        let mut table = transaction.open_table(LISTENERS)?;
+        for ((spool, name), listener) in &self.listeners {
+            table.insert((*spool, name.as_str()), postcard::to_stdvec(listener)?.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Everything has been made durable.
+    pub(super) fn saved(&mut self) {
+        self.changed.clear();
+        self.gone.clear();
+    }
+}
+
+fn add_counts(totals: &mut StreamCounts, more: &StreamCounts) {
+    let add = |total: &mut u64, more: u64| *total = total.saturating_add(more);
+    add(&mut totals.datagrams, more.datagrams);
+    add(&mut totals.bytes, more.bytes);
+    add(&mut totals.records, more.records);
+    add(&mut totals.options_records, more.options_records);
+    add(&mut totals.templates, more.templates);
+    add(&mut totals.unknown_template_sets, more.unknown_template_sets);
+    add(&mut totals.received, more.received);
+    add(&mut totals.duplicates, more.duplicates);
+    add(&mut totals.reordered, more.reordered);
+    add(&mut totals.restarts, more.restarts);
+    totals.missing = totals.missing.saturating_add(more.missing);
+    add_reasons(&mut totals.undecodable, &more.undecodable);
+}
+
+/// Reasons come from a fixed table of the decoder, so that the list stays short.
+fn add_reasons(totals: &mut Vec<(String, u64)>, more: &[(String, u64)]) {
+    for (reason, count) in more {
+        match totals.iter_mut().find(|(name, _)| name == reason) {
+            Some((_, total)) => *total = total.saturating_add(*count),
+            None => totals.push((reason.clone(), *count)),
+        }
+    }
+}

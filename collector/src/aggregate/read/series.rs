@@ -1,0 +1,145 @@
+//! Series: points of sums, rates or maxima.
+
+use std::collections::BTreeSet;
+
+use super::super::bucket::Rows;
+use super::super::cell::{ALL_SOURCES, peak_column, sum};
+use super::super::read;
+use super::super::store::MARKERS;
+use super::super::view::{Metric, Series, SeriesLine, SeriesQuery, Value};
+use super::snapshot::Snapshot;
+use super::step::Plan;
+use super::{ReadError, Reader};
+
+/// One line while it is made.
+struct Line {
+    channel: String,
+    source: Option<String>,
+    channel_id: Option<u32>,
+    source_id: Option<u32>,
+    points: Vec<Point>,
+}
+
+/// One point while it is made.
+#[derive(Clone, Copy, Default)]
+struct Point {
+    sum: u64,
+    covered_ms: u64,
+    peak: u64,
+    at_least: bool,
+}
+
+/// Answers a question for series.
+pub(super) fn answer(reader: &Reader, query: &SeriesQuery) -> Result<Series, ReadError> {
+    let mut lines = lines(reader, query)?;
+    let levels = reader.shared.levels();
+    let deleted = read(&reader.shared.progress).deleted;
+    let plan = Plan::new(query, lines.len(), &levels, &deleted)?;
+    let wanted: BTreeSet<u32> = lines.iter().filter_map(|line| line.channel_id).collect();
+    let snapshot = Snapshot::take(&reader.shared, wanted.clone())?;
+    lines.iter_mut().for_each(|line| line.points = vec![Point::default(); plan.points()]);
+    let mut start = plan.from_ms;
+    while start < plan.to_ms && !wanted.is_empty() {
+        let rows = snapshot.bucket(plan.level, start)?;
+        let at = ((start - plan.from_ms) / plan.step_ms) as usize;
+        if !rows.is_empty() {
+            lines.iter_mut().for_each(|line| line.add(at, &rows, query));
+        }
+        start += levels.step[plan.level];
+    }
+    let markers = markers(&snapshot, &plan, &lines)?;
+    let longest = |at: usize| lines.iter().map(|line: &Line| line.points[at].covered_ms).max().unwrap_or(0);
+    let covered_ms = (0..plan.points()).map(longest).collect();
+    let lines = lines.into_iter().map(|line| line.finish(query)).collect();
+    let Plan { from_ms, to_ms, step_ms, .. } = plan;
+    Ok(Series { from_ms, to_ms, step_ms, covered_ms, lines, markers })
+}
+
+/// The lines that are asked for, in the profile's order.
+fn lines(reader: &Reader, query: &SeriesQuery) -> Result<Vec<Line>, ReadError> {
+    let profile = reader.profile(&query.profile)?;
+    let known: Vec<&str> = profile.channels.iter().map(|c| c.name.as_str()).collect();
+    if let Some(name) = query.channels.iter().find(|name| !known.contains(&name.as_str())) {
+        let (profile, name) = (profile.name.clone(), name.clone());
+        return Err(ReadError::Channel { profile, name, known: known.join(", ") });
+    }
+    let config = reader.config();
+    let state = read(&reader.shared.state);
+    let is_source = |name: &String| {
+        config.sources.iter().any(|s| s.name == *name) || state.names.source_id(name).is_some()
+    };
+    if let Some(name) = query.sources.iter().find(|name| !is_source(name)) {
+        let known = config.sources.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(ReadError::Source { name: name.clone(), known });
+    }
+    let mut lines = Vec::new();
+    for channel in
+        known.iter().filter(|c| query.channels.is_empty() || query.channels.iter().any(|q| q == *c))
+    {
+        let channel_id = state.names.channel_id(&query.profile, channel);
+        let line = |source: Option<&String>| Line {
+            channel: (*channel).to_owned(),
+            source: source.cloned(),
+            channel_id,
+            source_id: source.and_then(|source| state.names.source_id(source)),
+            points: Vec::new(),
+        };
+        if query.sources.is_empty() {
+            lines.push(line(None));
+        }
+        lines.extend(query.sources.iter().map(|source| line(Some(source))));
+    }
+    Ok(lines)
+}
+
+impl Line {
+    fn add(&mut self, at: usize, rows: &Rows, query: &SeriesQuery) {
+        let (Some(channel), Some(point)) = (self.channel_id, self.points.get_mut(at)) else { return };
+        let all = rows.get(&(channel, ALL_SOURCES));
+        point.covered_ms += all.map_or(0, |row| row.covered_ms);
+        let peak_of = if self.source.is_none() { Some(ALL_SOURCES) } else { self.source_id };
+        if let Some(row) = peak_of.and_then(|source| rows.get(&(channel, source))) {
+            point.peak = point.peak.max(row.cell.peaks[peak_column(query.metric, query.class)]);
+        }
+        let mine = |source: u32| self.source.is_none() || self.source_id == Some(source);
+        for (_, row) in rows.iter().filter(|((c, source), _)| *c == channel && mine(*source)) {
+            point.sum = point.sum.saturating_add(sum(&row.cell.sums, query.metric, query.class));
+            point.at_least |= row.cell.at_least;
+        }
+    }
+
+    fn finish(self, query: &SeriesQuery) -> SeriesLine {
+        let is_max = query.value == Value::Max;
+        let marks = self.points.iter().enumerate().filter(|(_, p)| is_max && p.at_least && p.covered_ms > 0);
+        let at_least = marks.map(|(at, _)| at as u32).collect();
+        let values = self.points.iter().map(|point| point.value(query)).collect();
+        SeriesLine { channel: self.channel, source: self.source, values, at_least }
+    }
+}
+
+impl Point {
+    /// Bytes as a rate are bits per second.
+    fn value(&self, query: &SeriesQuery) -> Option<f64> {
+        let unit = if query.metric == Metric::Bytes { 8.0 } else { 1.0 };
+        let covered = self.covered_ms > 0;
+        match query.value {
+            Value::Sum => (covered || self.sum > 0).then_some(self.sum as f64),
+            Value::Rate => covered.then(|| self.sum as f64 * unit * 1_000.0 / self.covered_ms as f64),
+            Value::Max => covered.then(|| self.peak as f64 * unit / 1_000.0),
+        }
+    }
+}
+
+fn markers(snapshot: &Snapshot, plan: &Plan, lines: &[Line]) -> Result<Vec<(u64, String)>, ReadError> {
+    let table = snapshot.transaction().open_table(MARKERS).map_err(super::StoreError::from)?;
+    let range = table.range((plan.from_ms, 0)..(plan.to_ms, 0)).map_err(super::StoreError::from)?;
+    let mut markers = Vec::new();
+    for entry in range {
+        let (key, _) = entry.map_err(super::StoreError::from)?;
+        let (at_ms, channel) = key.value();
+        if let Some(line) = lines.iter().find(|line| line.channel_id == Some(channel)) {
+            markers.push((at_ms, line.channel.clone()));
+        }
+    }
+    Ok(markers)
+}
