@@ -141,7 +141,7 @@ impl Names {
             return Some(id);
         }
         if self.channels.len() >= limit {
-            self.refuse(format!("{}/{}", key.profile, key.channel));
+            self.refuse(&format!("{}/{}", key.profile, key.channel));
             return None;
         }
         let (profile, new) = self.profiles.get_or_make(&key.profile);
@@ -166,7 +166,7 @@ impl Names {
             return Some(*id);
         }
         if self.sources.by_id.len() >= SOURCES {
-            self.refuse(format!("source {name}"));
+            self.refuse(&format!("source {name}"));
             return None;
         }
         let (id, _) = self.sources.get_or_make(&name.to_owned());
@@ -199,7 +199,8 @@ impl Names {
             }
             std::collections::hash_map::Entry::Vacant(_) => {}
         }
-        self.refuse(self.title(channel, source));
+        let title = self.title(channel, source);
+        self.refuse(&title);
         false
     }
 
@@ -210,10 +211,10 @@ impl Names {
         format!("{profile}/{}/{source}", channel.map_or("", |c| &c.name))
     }
 
-    fn refuse(&mut self, name: String) {
+    fn refuse(&mut self, name: &str) {
         self.refused.rows += 1;
-        if self.refused.names.len() < REFUSED_NAMES && self.refused.names.insert(name.clone()) {
-            tracing::warn!(series = %name, "not kept: the limit of series is reached");
+        if self.refused.names.len() < REFUSED_NAMES && self.refused.names.insert(name.to_owned()) {
+            tracing::warn!(series = name, "not kept: the limit of series is reached");
         }
     }
 

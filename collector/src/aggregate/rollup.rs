@@ -93,14 +93,14 @@ impl<'a> Buckets<'a> {
     /// Derives what is due: buckets whose time is over at `now_ms`, and earlier ones that were added to.
     /// `rolled` says up to where each level had been derived, and is moved on.
     pub(super) fn roll(&mut self, rolled: &mut [u64; LEVELS], now_ms: u64) -> Result<(), StoreError> {
-        for level in MINUTE..LEVELS {
-            let horizon = self.levels.floor(level, now_ms).max(rolled[level]);
+        for (level, rolled) in rolled.iter_mut().enumerate().skip(MINUTE) {
+            let horizon = self.levels.floor(level, now_ms).max(*rolled);
             let mut due: BTreeSet<u64> = self.touched[level - 1]
                 .iter()
                 .map(|start| self.levels.floor(level, *start))
-                .filter(|start| *start < rolled[level])
+                .filter(|start| *start < *rolled)
                 .collect();
-            self.find_new(level, rolled[level], horizon, &mut due)?;
+            self.find_new(level, *rolled, horizon, &mut due)?;
             for start in &due {
                 let parts = if level == MINUTE { self.minute(*start)? } else { self.coarser(level, *start)? };
                 for (part, rows) in parts {
@@ -108,7 +108,7 @@ impl<'a> Buckets<'a> {
                 }
             }
             self.touched[level].extend(due);
-            rolled[level] = horizon;
+            *rolled = horizon;
         }
         Ok(())
     }

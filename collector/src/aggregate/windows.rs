@@ -44,16 +44,16 @@ impl<'a> Writer<'a> {
     pub(super) fn write(mut self, windows: &Windows, now_ms: u64, delete: bool) -> Result<(), StoreError> {
         for ((start, channel, name), window) in windows {
             self.add(0, start - start % STEPS[0], *channel, name, window)?;
-            for level in 1..STEPS.len() {
-                let start = start - start % STEPS[level];
+            for (level, step) in STEPS.iter().enumerate().skip(1) {
+                let start = start - start % step;
                 if start < self.progress.merged[level] {
                     self.add(level, start, *channel, name, window)?;
                 }
             }
         }
-        for level in 1..STEPS.len() {
+        for (level, step) in STEPS.iter().enumerate().skip(1) {
             let over = now_ms.saturating_sub(LATE_MS);
-            self.merge(level, over - over % STEPS[level])?;
+            self.merge(level, over - over % step)?;
         }
         if delete {
             self.delete(now_ms)?;

@@ -34,14 +34,16 @@ const JUMP_MS: u64 = 3_600_000;
 /// ... stops deletion by age for this long.
 const STEADY: Duration = Duration::from_secs(600);
 
+/// Blocks of one spool with the bytes that they were decoded from.
+type Blocks = Vec<(Block, Vec<u8>)>;
 type Reply = oneshot::Sender<Result<Ack, ApplyError>>;
 
 /// What the thread is asked to do.
 pub(super) enum Command {
     /// Apply blocks of one spool, in order, and say how far it is.
     Apply {
-        /// With the bytes that they were decoded from.
-        blocks: Vec<(Block, Vec<u8>)>,
+        /// In order.
+        blocks: Blocks,
         /// Where the answer goes.
         reply: Reply,
     },
@@ -160,7 +162,7 @@ impl Writer {
     }
 
     /// Makes a group of blocks durable, counts them, answers.
-    fn apply(&mut self, group: Vec<(Vec<(Block, Vec<u8>)>, Reply)>) {
+    fn apply(&mut self, group: Vec<(Blocks, Reply)>) {
         let mut last: HashMap<SpoolId, u64> = HashMap::default();
         let (mut accepted, mut answers) = (Vec::new(), Vec::new());
         for (blocks, reply) in group {

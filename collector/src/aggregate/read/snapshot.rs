@@ -81,7 +81,7 @@ impl Snapshot {
     /// Whether the stored bucket holds everything there is.
     fn is_derived(&self, level: usize, start: u64) -> bool {
         let end = start + self.levels.step[level];
-        let newer = self.overlay.range(start.max(self.progress.deleted[RAW])..end).next();
+        let newer = self.overlay.range(start.max(self.progress.deleted[RAW]).min(end)..end).next();
         start < self.progress.rolled[level] && newer.is_none()
     }
 
