@@ -4,7 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::telemetry::LogOptions;
+
+mod data;
 mod decode;
+mod health;
+mod profile;
 mod render;
 mod validate;
 
@@ -36,6 +41,8 @@ impl Failure {
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, max_term_width = 100)]
 struct Weir {
+    #[command(flatten)]
+    logs: LogOptions,
     #[command(subcommand)]
     command: Command,
 }
@@ -45,6 +52,8 @@ enum Command {
     Decode(decode::Decode),
     Validate(validate::Validate),
     Render(render::Render),
+    Profile(profile::ProfileCommand),
+    Health(health::Health),
 }
 
 /// Reads the arguments and runs the subcommand.
@@ -62,9 +71,12 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(weir: Weir) -> Result<(), Failure> {
+    weir.logs.start().map_err(|error| Failure::Usage(error.to_string()))?;
     match weir.command {
         Command::Decode(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Render(command) => command.run(),
+        Command::Profile(command) => command.run(),
+        Command::Health(command) => command.run(),
     }
 }

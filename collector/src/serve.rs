@@ -1,3 +1,89 @@
-//! The HTTP API and the page.
+//! The HTTP API, the metrics and the page: everything under one TCP address.
+//!
+//! Answers come from [`aggregate::Reader`](crate::aggregate::Reader). Each
+//! endpoint is a module that holds its JSON shapes (counterparts of the inner types, so that those can change)
+//! and the way from a question to an answer; [`routes`] lists them all; [`server`] stands in front of them.
 
-pub mod ui;
+mod access;
+mod exporters;
+mod filters;
+mod live;
+mod openapi;
+mod operations;
+mod parameters;
+mod problem;
+mod profiles;
+mod routes;
+mod scrape;
+mod series;
+mod server;
+mod top;
+mod ui;
+
+pub use access::{Token, TokenError};
+pub use exporters::{Edge, Exporter, ExporterList, Listener};
+pub use filters::{FaultSpan, FilterFault, FilterText, FilterVerdict};
+pub use live::SlotEvent;
+pub use problem::Problem;
+pub use profiles::{Channel, ChannelUsage, LIVE, Profile, ProfileDetail, ProfileList, Top, Usage};
+pub use series::{Line, Marker, SeriesAnswer};
+pub use top::{Row, TopAnswer};
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::aggregate::Reader;
+use crate::telemetry::{Health, Metrics};
+
+/// What the server answers from.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// What the aggregator holds.
+    pub reader: Reader,
+    /// What this process counts; scrapes add what the reader knows.
+    pub metrics: Metrics,
+    /// What `/readyz` tells.
+    pub health: Health,
+    /// Needed where others than this machine can connect.
+    pub token: Option<Token>,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Others could connect and nothing would stop them.
+    #[error(
+        "{0} can be reached from other machines: give --token-file FILE, or an address such as 127.0.0.1:8470"
+    )]
+    Open(SocketAddr),
+    /// The socket does not know its own address.
+    #[error("the API's socket failed: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+/// Answers on `listener` until `shutdown`; open requests then have five seconds to end.
+///
+/// # Errors
+/// When the address is not a loopback one and there is no token.
+pub async fn run(
+    listener: TcpListener,
+    state: State,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr()?;
+    if state.token.is_none() && !address.ip().to_canonical().is_loopback() {
+        return Err(ServeError::Open(address));
+    }
+    let (closing, closed) = watch::channel(false);
+    let gate = server::Gate::new(state.token.clone(), state.metrics.clone());
+    let service = hyper_util::service::TowerToHyperService::new(warp::service(routes::all(state, closed)));
+    let shutdown = async {
+        shutdown.await;
+        // Streams that would never end by themselves do so now.
+        closing.send_replace(true);
+    };
+    server::accept(listener, gate, service, shutdown).await;
+    Ok(())
+}

@@ -29,7 +29,7 @@ struct Bundle;
 /// Names below `/assets` carry a hash of their content and may be kept for ever; the others are asked for
 /// again each time and answered with 304 while their `ETag` holds. A program without a bundle answers `/`
 /// with 503 and the command to run.
-pub fn routes() -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
+pub(super) fn routes() -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
     pages::<Bundle>()
 }
 

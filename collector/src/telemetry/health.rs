@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
+use utoipa::ToSchema;
 
 /// The socket's name in the data folder.
 pub const SOCKET_NAME: &str = "weir.sock";
@@ -20,7 +21,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const REPORT_LIMIT: u64 = 256 << 10;
 
 /// How one part is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckState {
     /// It works.
@@ -32,7 +33,7 @@ pub enum CheckState {
 }
 
 /// One part of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
     /// The part's name.
     pub name: String,
@@ -44,7 +45,7 @@ pub struct Check {
 }
 
 /// All parts of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Report {
     /// Whether every part works.
     pub ok: bool,

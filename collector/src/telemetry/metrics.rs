@@ -65,6 +65,27 @@ impl Values {
         }
     }
 
+    /// Takes over what somebody else counts in full each time. A counter that has become smaller (what it summed
+    /// was forgotten) stays where it was: to a scraper it never falls.
+    pub fn take_over(&mut self, heard: Self) {
+        for (metric, sets) in heard.0 {
+            if metric.kind() == Kind::Counter {
+                for (labels, sample) in sets {
+                    self.raise(metric, labels, &sample);
+                }
+            } else {
+                self.0.insert(metric, sets);
+            }
+        }
+    }
+
+    fn raise(&mut self, metric: Metric, labels: Vec<String>, heard: &Sample) {
+        let kept = self.0.entry(metric).or_default().entry(labels).or_insert(Sample::Count(0));
+        if let (Sample::Count(kept), Sample::Count(heard)) = (kept, heard) {
+            *kept = (*kept).max(*heard);
+        }
+    }
+
     /// The exposition in OpenMetrics text; the content type is [`Values::CONTENT_TYPE`].
     ///
     /// # Errors
@@ -184,6 +205,25 @@ mod tests {
         let sum = |sample: &Sample| if let Sample::Count(n) = sample { *n } else { 0 };
         assert_eq!(sets.values().map(sum).sum::<u64>(), LABEL_SETS as u64 * 2);
         assert_eq!(sum(&sets[&vec!["other".to_owned()]]), LABEL_SETS as u64);
+    }
+
+    #[test]
+    fn a_counter_never_falls_and_a_gauge_is_what_was_heard_last() {
+        let heard = |records, streams| {
+            let mut values = Values::default();
+            values.add(Metric::Records, &["a", "b", "ipfix"], records);
+            values.set(Metric::Streams, &["a", "b", "ipfix"], streams);
+            values
+        };
+        let mut values = Values::default();
+        values.take_over(heard(10, 2.0));
+        values.take_over(heard(4, 1.0));
+        let text = values.render().unwrap();
+        assert!(
+            text.contains("weir_records_total{edge=\"a\",source=\"b\",protocol=\"ipfix\"} 10\n"),
+            "{text}"
+        );
+        assert!(text.contains("weir_streams{edge=\"a\",source=\"b\",protocol=\"ipfix\"} 1.0\n"), "{text}");
     }
 
     #[test]

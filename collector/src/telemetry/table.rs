@@ -49,8 +49,8 @@ macro_rules! metrics {
 metrics! {
     /// The running version; always 1.
     BuildInfo "weir_build_info" Gauge ["version"];
-    /// Unix time at which this process started.
-    StartTime "weir_start_time_seconds" Gauge [];
+    /// Memory of this process that is in RAM.
+    ResidentMemory "weir_resident_memory_bytes" Gauge [];
 
     /// Datagrams read by a listener.
     Datagrams "weir_datagrams_total" Counter ["edge", "listener"];
@@ -80,11 +80,36 @@ metrics! {
     /// Times that exporters started anew.
     ExporterRestarts "weir_exporter_restarts_total" Counter ["edge", "source", "protocol"];
 
-    /// Blocks applied since the edge's spool was made.
-    BlocksApplied "weir_blocks_applied_total" Counter ["edge"];
+    /// Streams forgotten because too many were known; those silent for longest go first.
+    StreamsEvicted "weir_streams_evicted_total" Counter [];
+
+    /// Blocks applied since this process started.
+    BlocksApplied "weir_blocks_applied_total" Counter [];
+    /// Blocks that came again after they had been applied.
+    BlocksRepeated "weir_blocks_repeated_total" Counter [];
+    /// Blocks that came before one that is missing, and were sent back.
+    BlocksEarly "weir_blocks_early_total" Counter [];
+    /// Number of the last block applied from an edge's spool.
+    BlockNumber "weir_block_number" Gauge ["edge"];
     /// Unix time at which the edge made the last block applied.
     BlockTime "weir_block_made_timestamp_seconds" Gauge ["edge"];
+    /// Blocks that an edge's full spool gave up.
+    SpoolDroppedBlocks "weir_spool_dropped_blocks_total" Counter ["edge"];
+    /// Flow records that the blocks given up had counted.
+    SpoolDroppedRecords "weir_spool_dropped_records_total" Counter ["edge"];
 
+    /// Series kept (channel and source).
+    Series "weir_series" Gauge [];
+    /// Rows refused because there were too many series.
+    SeriesRefused "weir_series_refused_rows_total" Counter [];
+    /// Size of the series store on disk.
+    StoreBytes "weir_store_bytes" Gauge [];
+    /// Times that what was counted went from memory into the store.
+    Checkpoints "weir_store_checkpoints_total" Counter [];
+    /// Writes to the journal or the store that failed.
+    FailedWrites "weir_store_failed_writes_total" Counter [];
+    /// Journal records found damaged at the start; their blocks are lost.
+    DamagedRecords "weir_journal_damaged_records_total" Counter [];
     /// Profiles configured, the built-in one not counted.
     Profiles "weir_profiles" Gauge [];
 

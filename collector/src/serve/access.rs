@@ -1,0 +1,215 @@
+//! Who may ask: the bearer token, and the names by which this server is known.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use subtle::ConstantTimeEq;
+use warp::http::header::{AUTHORIZATION, HOST};
+use warp::http::uri::Authority;
+use warp::http::{HeaderMap, Uri};
+
+use super::problem::Problem;
+
+/// A token shorter than this can be guessed.
+const SHORTEST: usize = 16;
+const LONGEST: usize = 4096;
+
+/// The secret that clients send as `Authorization: Bearer ...`.
+#[derive(Clone)]
+pub struct Token(String);
+
+/// Why a token file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// It cannot be read.
+    #[error("cannot read the token file {path}: {reason}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// What it holds is no token.
+    #[error(
+        "the token file {0} has to hold one line of {SHORTEST} to {LONGEST} visible ASCII characters; \
+         make one with: head -c 32 /dev/urandom | base64 > {0}"
+    )]
+    Form(PathBuf),
+}
+
+impl Token {
+    /// Reads the token from a file of one line.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or does not hold 16 to 4,096 visible ASCII characters.
+    pub fn read(path: &Path) -> Result<Self, TokenError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|reason| TokenError::Read { path: path.to_owned(), reason })?;
+        let token = text.trim();
+        let good = (SHORTEST..=LONGEST).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
+        if good { Ok(Self(token.to_owned())) } else { Err(TokenError::Form(path.to_owned())) }
+    }
+
+    /// The secret itself, to send it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares in a time that tells nothing of the secret but its length.
+    fn is(&self, given: &str) -> bool {
+        self.0.as_bytes().ct_eq(given.as_bytes()).into()
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// Why a request did not reach the routes.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// A word for the metrics.
+    pub(super) reason: &'static str,
+    /// What the client is told.
+    pub(super) problem: Box<Problem>,
+}
+
+impl Refusal {
+    fn new(reason: &'static str, problem: Problem) -> Self {
+        Self { reason, problem: Box::new(problem) }
+    }
+}
+
+/// Lets a request pass, or says why not. With a token, everything that shows data needs it; without one, the
+/// request has to name this server by an address of its own, so that no foreign page gets here through a
+/// browser (DNS rebinding).
+pub(super) fn check(
+    token: Option<&Token>,
+    local: SocketAddr,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Refusal> {
+    if matches!(uri.path(), "/healthz" | "/readyz") {
+        return Ok(());
+    }
+    match token {
+        Some(token) if shows_data(uri.path()) => {
+            bearer(token, headers).map_err(|problem| Refusal::new("token", problem))
+        }
+        Some(_) => Ok(()),
+        None => own_host(local, uri, headers).map_err(|problem| Refusal::new("host", problem)),
+    }
+}
+
+/// The page's own files hold no data: it loads without a token, asks for one and sends it from then on.
+fn shows_data(path: &str) -> bool {
+    path == "/metrics" || path == "/openapi.json" || path.starts_with("/api/")
+}
+
+fn bearer(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        return Err(Problem::unauthorized("send the header Authorization: Bearer with this server's token"));
+    };
+    let given = value.to_str().ok().and_then(|text| text.split_once(' '));
+    match given {
+        Some((scheme, given)) if scheme.eq_ignore_ascii_case("bearer") && token.is(given.trim()) => Ok(()),
+        _ => Err(Problem::unauthorized("the Authorization header does not carry this server's token")),
+    }
+}
+
+fn own_host(local: SocketAddr, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let from_header = || headers.get(HOST)?.to_str().ok()?.parse::<Authority>().ok();
+    let authority = uri.authority().cloned().or_else(from_header);
+    let host = authority.as_ref().map(Authority::host).unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let own = match bare.parse::<IpAddr>() {
+        Ok(address) => {
+            address.to_canonical().is_loopback() || address.to_canonical() == local.ip().to_canonical()
+        }
+        Err(_) => is_localhost(bare),
+    };
+    if own {
+        return Ok(());
+    }
+    Err(Problem::foreign_host(format!(
+        "this server is {local} and localhost, not {host:?}; ask for it by one of these, or start it with --token-file"
+    )))
+}
+
+/// RFC 6761 6.3: these names are loopback wherever they are resolved.
+fn is_localhost(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().unwrap());
+        headers
+    }
+
+    fn refused(token: Option<&Token>, path: &str, headers: &HeaderMap) -> Option<u16> {
+        let local = "192.0.2.7:8470".parse().unwrap();
+        check(token, local, &path.parse().unwrap(), headers).err().map(|refusal| refusal.problem.status)
+    }
+
+    #[test]
+    fn without_a_token_only_own_names_are_answered() {
+        let own =
+            ["127.0.0.1:8470", "localhost", "LOCALHOST.:1", "weir.localhost:80", "[::1]:8470", "192.0.2.7"];
+        for host in own {
+            assert_eq!(refused(None, "/api/v1/profiles", &headers("host", host)), None, "{host}");
+        }
+        for host in
+            ["rebind.example", "192.0.2.8", "localhost.example", "127.0.0.1.example", "[2001:db8::1]", ""]
+        {
+            assert_eq!(refused(None, "/", &headers("host", host)), Some(403), "{host}");
+        }
+        assert_eq!(refused(None, "/", &HeaderMap::new()), Some(403));
+        assert_eq!(refused(None, "/healthz", &HeaderMap::new()), None, "a kubelet asks by the pod's address");
+    }
+
+    #[test]
+    fn with_a_token_all_that_shows_data_needs_it() {
+        let token = Token("0123456789abcdef".into());
+        for path in ["/api/v1/profiles", "/metrics", "/openapi.json", "/api/v1/none"] {
+            assert_eq!(refused(Some(&token), path, &HeaderMap::new()), Some(401), "{path}");
+            for wrong in
+                ["Bearer 0123456789abcdeg", "Bearer", "Basic 0123456789abcdef", "Bearer 0123456789abcdef0"]
+            {
+                assert_eq!(
+                    refused(Some(&token), path, &headers("authorization", wrong)),
+                    Some(401),
+                    "{wrong}"
+                );
+            }
+            let right = headers("authorization", "bearer 0123456789abcdef");
+            assert_eq!(refused(Some(&token), path, &right), None, "{path}");
+        }
+        for path in ["/", "/assets/a.js", "/healthz", "/readyz"] {
+            assert_eq!(refused(Some(&token), path, &headers("host", "weir.example")), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_token_file_holds_one_long_visible_line() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (content, good) in [
+            ("0123456789abcdef\n", true),
+            ("short\n", false),
+            ("", false),
+            ("two lines of text\nare no token\n", false),
+        ] {
+            std::fs::write(file.path(), content).unwrap();
+            assert_eq!(Token::read(file.path()).is_ok(), good, "{content:?}");
+        }
+        let missing = Token::read(Path::new("/nonexistent/token")).unwrap_err().to_string();
+        assert!(missing.contains("/nonexistent/token"), "{missing}");
+    }
+}

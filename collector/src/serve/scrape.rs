@@ -1,0 +1,113 @@
+//! `/metrics`: what this process counts, and what the aggregator has heard of every edge.
+
+use crate::aggregate::Reader;
+use crate::aggregate::view::{EdgeView, ListenerView, StreamView};
+use crate::telemetry::{Metric, Metrics, Values};
+
+/// Everything, as text. Reads the store's size: call it where blocking is allowed.
+pub(super) fn render(metrics: &Metrics, reader: &Reader) -> Result<String, std::fmt::Error> {
+    let mut heard = Values::default();
+    heard.set(Metric::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1.0);
+    if let Some(bytes) = resident_bytes(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()) {
+        heard.set(Metric::ResidentMemory, &[], bytes);
+    }
+    aggregator(&mut heard, reader);
+    listeners(&mut heard, &reader.listeners());
+    streams(&mut heard, &reader.streams());
+    edges(&mut heard, &reader.edges());
+    let mut values = metrics.lock();
+    values.take_over(heard);
+    let copy = values.clone();
+    drop(values);
+    copy.render()
+}
+
+fn aggregator(values: &mut Values, reader: &Reader) {
+    let counts = reader.counts();
+    let (series, refused, _) = reader.series_count();
+    for (metric, level) in [
+        (Metric::Profiles, reader.config().profiles.len() as f64),
+        (Metric::Series, series as f64),
+        (Metric::StoreBytes, reader.stored_bytes() as f64),
+    ] {
+        values.set(metric, &[], level);
+    }
+    for (metric, count) in [
+        (Metric::StreamsEvicted, reader.evicted_streams()),
+        (Metric::SeriesRefused, refused),
+        (Metric::BlocksApplied, counts.applied),
+        (Metric::BlocksRepeated, counts.repeated),
+        (Metric::BlocksEarly, counts.early),
+        (Metric::Checkpoints, counts.checkpoints),
+        (Metric::FailedWrites, counts.failed_writes),
+        (Metric::DamagedRecords, counts.damaged_records),
+    ] {
+        values.add(metric, &[], count);
+    }
+}
+
+fn listeners(values: &mut Values, listeners: &[ListenerView]) {
+    for view in listeners {
+        let labels = [view.edge.as_str(), view.listener.as_str()];
+        values.add(Metric::Datagrams, &labels, view.datagrams);
+        values.add(Metric::KernelDrops, &labels, view.kernel_drops);
+        for (reason, count) in &view.rejected {
+            values.add(Metric::RejectedDatagrams, &[&view.edge, &view.listener, reason], *count);
+        }
+    }
+}
+
+/// Sums by edge, source and protocol: single exporters stand in `/exporters`, where they are no labels.
+fn streams(values: &mut Values, streams: &[StreamView]) {
+    for view in streams {
+        let labels = [view.edge.as_str(), view.source.as_str(), view.key.protocol.as_str()];
+        let totals = &view.totals;
+        values.shift(Metric::Streams, &labels, 1.0);
+        values.shift(Metric::SequenceMissing, &labels, totals.missing as f64);
+        for (metric, count) in [
+            (Metric::Records, totals.records),
+            (Metric::OptionsRecords, totals.options_records),
+            (Metric::Templates, totals.templates),
+            (Metric::UnknownTemplateSets, totals.unknown_template_sets),
+            (Metric::SequenceReceived, totals.received),
+            (Metric::SequenceDuplicates, totals.duplicates),
+            (Metric::ExporterRestarts, totals.restarts),
+        ] {
+            values.add(metric, &labels, count);
+        }
+        for (reason, count) in &totals.undecodable {
+            let [edge, source, protocol] = labels;
+            values.add(Metric::Undecodable, &[edge, source, protocol, reason], *count);
+        }
+    }
+}
+
+/// An edge that was given a new folder has two spools: the later one tells how far it is.
+fn edges(values: &mut Values, edges: &[EdgeView]) {
+    let mut latest: Vec<&EdgeView> = edges.iter().collect();
+    latest.sort_by_key(|view| view.made_ms);
+    for view in latest {
+        values.set(Metric::BlockNumber, &[&view.edge], view.block as f64);
+        values.set(Metric::BlockTime, &[&view.edge], view.made_ms as f64 / 1000.0);
+        values.add(Metric::SpoolDroppedBlocks, &[&view.edge], view.dropped.blocks);
+        values.add(Metric::SpoolDroppedRecords, &[&view.edge], view.dropped.records);
+    }
+}
+
+/// `VmRSS` of proc(5)'s status, whose kB are KiB.
+fn resident_bytes(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u32>().ok().map(|kib| f64::from(kib) * 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_in_bytes_or_left_out() {
+        assert_eq!(resident_bytes("Name:\tweir\nVmRSS:\t   1024 kB\nThreads:\t4\n"), Some(1_048_576.0));
+        assert_eq!(resident_bytes("Name:\tweir\n"), None);
+        assert!(resident_bytes(&std::fs::read_to_string("/proc/self/status").unwrap()).unwrap() > 1e6);
+    }
+}

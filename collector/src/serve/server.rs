@@ -1,0 +1,248 @@
+//! The server around the routes: connections, limits, access, methods, headers, and the end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use warp::Reply;
+use warp::http::header::{ALLOW, CACHE_CONTROL, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use warp::http::{HeaderValue, Method, Request, StatusCode};
+use warp::reply::Response;
+
+use super::access::{self, Refusal, Token};
+use super::problem::Problem;
+use crate::telemetry::{Metric, Metrics};
+
+/// Connections at once; further ones wait in the kernel's queue.
+const CONNECTIONS: usize = 256;
+/// Requests at once that were not answered yet.
+const REQUESTS: usize = 64;
+/// A request's head has to be there by then; so long may a connection idle.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// A request is answered by then, with its answer or with a problem.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// A request's head is no longer.
+const HEAD_BYTES: usize = 64 << 10;
+/// What is open when the server stops is given this time.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+
+/// The path that takes POST.
+pub(super) const POSTED: &str = "/api/v1/filters/check";
+
+/// What stands between a connection and the routes.
+#[derive(Clone, Debug)]
+pub(super) struct Gate {
+    pub(super) token: Option<Token>,
+    pub(super) metrics: Metrics,
+    pub(super) requests: Arc<Semaphore>,
+}
+
+impl Gate {
+    pub(super) fn new(token: Option<Token>, metrics: Metrics) -> Self {
+        Self { token, metrics, requests: Arc::new(Semaphore::new(REQUESTS)) }
+    }
+}
+
+/// Accepts and answers until `shutdown`, then lets open requests end for at most five seconds.
+pub(super) async fn accept<S>(
+    listener: TcpListener,
+    gate: Gate,
+    routes: S,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    tokio::pin!(shutdown);
+    loop {
+        let next = async {
+            let permit = Arc::clone(&connections).acquire_owned().await;
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            () = &mut shutdown => break,
+            next = next => next,
+        };
+        let (stream, local) = match accepted.and_then(|(stream, _)| Ok((stream.local_addr()?, stream))) {
+            Ok((local, stream)) => (stream, local),
+            // Out of descriptors, or gone already: the next one may do better.
+            Err(e) => {
+                tracing::debug!(error = %e, "connection not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let served = graceful.watch(connection(stream, local, gate.clone(), routes.clone()));
+        tokio::spawn(async move {
+            let _permit = permit;
+            if let Err(e) = served.await {
+                tracing::debug!(error = %e, "connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_WITHIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were cut off at the end: they took longer than five seconds");
+    }
+}
+
+fn connection<S>(
+    stream: TcpStream,
+    local: SocketAddr,
+    gate: Gate,
+    routes: S,
+) -> http1::Connection<
+    TokioIo<TcpStream>,
+    impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>,
+>
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let answer = move |request| answer(gate.clone(), local, routes.clone(), request);
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), hyper::service::service_fn(answer))
+}
+
+async fn answer<S>(
+    gate: Gate,
+    local: SocketAddr,
+    routes: S,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible>
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
+    let begun = Instant::now();
+    let route = route(request.uri().path());
+    let mut response = match admit(&gate, local, &request) {
+        Ok(Some(settled)) => settled,
+        Ok(None) => within_limits(&gate, routes, request).await,
+        Err(Refusal { reason, problem }) => {
+            gate.metrics.lock().add(Metric::RequestsRefused, &[reason], 1);
+            problem.into_response()
+        }
+    };
+    secure(&mut response);
+    let mut values = gate.metrics.lock();
+    values.add(Metric::Requests, &[route, class(response.status())], 1);
+    values.observe(Metric::RequestSeconds, &[route], begun.elapsed().as_secs_f64());
+    Ok(response)
+}
+
+/// Access and methods: a refusal with its reason, an answer that needs no route, or nothing to object.
+fn admit(gate: &Gate, local: SocketAddr, request: &Request<Incoming>) -> Result<Option<Response>, Refusal> {
+    access::check(gate.token.as_ref(), local, request.uri(), request.headers())?;
+    let allowed = if request.uri().path() == POSTED { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" };
+    let fits = match *request.method() {
+        Method::GET | Method::HEAD => request.uri().path() != POSTED,
+        Method::POST => request.uri().path() == POSTED,
+        Method::OPTIONS => return Ok(Some(with_allow(StatusCode::NO_CONTENT.into_response(), allowed))),
+        _ => false,
+    };
+    Ok((!fits).then(|| with_allow(Problem::method(allowed).into_response(), allowed)))
+}
+
+fn with_allow(mut response: Response, allowed: &'static str) -> Response {
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+async fn within_limits<S>(gate: &Gate, routes: S, mut request: Request<Incoming>) -> Response
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
+    let Ok(_permit) = gate.requests.try_acquire() else {
+        gate.metrics.lock().add(Metric::RequestsRefused, &["busy"], 1);
+        return Problem::busy("too many requests at once; ask again in a second").into_response();
+    };
+    // The routes know GET; hyper leaves the body of an answer to HEAD out.
+    if request.method() == Method::HEAD {
+        *request.method_mut() = Method::GET;
+    }
+    match tokio::time::timeout(ANSWER_WITHIN, routes.call(request)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => {
+            gate.metrics.lock().add(Metric::RequestsRefused, &["timeout"], 1);
+            Problem::busy("the answer took longer than 20 seconds; ask for less").into_response()
+        }
+    }
+}
+
+/// Headers for answers that do not set their own.
+fn secure(response: &mut Response) {
+    let defaults = [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("content-security-policy"), "default-src 'none'; frame-ancestors 'none'"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in defaults {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// A path as one of a few labels: whatever clients ask for, the metrics stay bounded.
+fn route(path: &str) -> &'static str {
+    let Some(below) = path.strip_prefix("/api/v1/") else {
+        return match path {
+            "/metrics" => "/metrics",
+            "/openapi.json" => "/openapi.json",
+            "/healthz" => "/healthz",
+            "/readyz" => "/readyz",
+            "/" | "/favicon.svg" => "page",
+            _ if path.starts_with("/assets/") => "page",
+            _ => "other",
+        };
+    };
+    match below.split('/').collect::<Vec<_>>().as_slice() {
+        ["profiles"] => "/api/v1/profiles",
+        ["exporters"] => "/api/v1/exporters",
+        ["live"] => "/api/v1/live",
+        ["filters", "check"] => POSTED,
+        ["profiles", "live", "series"] | ["profiles", _, _, "series"] => "/api/v1/profiles/{profile}/series",
+        ["profiles", "live", "top"] | ["profiles", _, _, "top"] => "/api/v1/profiles/{profile}/top",
+        ["profiles", "live"] | ["profiles", _, _] => "/api/v1/profiles/{profile}",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_counts_under_one_of_a_few_routes() {
+        assert_eq!(route("/api/v1/profiles/default/a"), route("/api/v1/profiles/live"));
+        assert_eq!(route("/api/v1/profiles/live/series"), "/api/v1/profiles/{profile}/series");
+        assert_eq!(route("/api/v1/profiles/ns/name/top"), "/api/v1/profiles/{profile}/top");
+        for odd in ["", "/api/v1", "/api/v1/profiles/a/b/c/d", "/../etc/passwd", "/api/v2/profiles"] {
+            assert_eq!(route(odd), "other", "{odd}");
+        }
+    }
+}
