@@ -10,8 +10,12 @@ async fn profiles_are_listed_with_live_first_and_all_that_a_page_draws() {
     let list = server.get("/api/v1/profiles").await.json();
     assert_eq!(list["profiles"][0]["name"], "live");
     assert_eq!(list["profiles"][0]["builtIn"], true);
-    let live: Vec<&str> =
-        list["profiles"][0]["channels"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    let live: Vec<&str> = list["profiles"][0]["channels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
     assert_eq!(live, ["netflow-global", "peer1"]);
     assert_eq!(
         list["profiles"][1],
@@ -34,7 +38,10 @@ async fn a_profile_says_what_it_holds() {
     assert_eq!(profile["displayName"], "zone1_profile");
     assert_eq!(profile["usage"]["start"], server.slot);
     assert_eq!(profile["usage"]["end"], server.slot + SLOT);
-    assert_eq!(profile["usage"]["channels"]["http"], json!({"start": server.slot, "end": server.slot + SLOT}));
+    assert_eq!(
+        profile["usage"]["channels"]["http"],
+        json!({"start": server.slot, "end": server.slot + SLOT})
+    );
 }
 
 #[tokio::test]
@@ -78,7 +85,8 @@ async fn a_series_can_be_of_one_protocol_and_source_and_a_rate_in_bits() {
 async fn the_built_in_profile_has_a_channel_for_each_source() {
     let server = Server::start().await;
     let (from, to) = (server.slot, server.slot + SLOT);
-    let path = format!("/api/v1/profiles/live/series?from={from}&to={to}&step={SLOT}&channels=netflow-global");
+    let path =
+        format!("/api/v1/profiles/live/series?from={from}&to={to}&step={SLOT}&channels=netflow-global");
     let answer = server.get(&path).await.json();
     assert_eq!(answer["series"], json!([{"channel": "netflow-global", "values": [30.0]}]));
     assert_eq!(server.get("/api/v1/profiles/live").await.json()["usage"]["start"], server.slot);
@@ -102,7 +110,10 @@ async fn a_top_table_has_bounds_and_says_whether_it_is_exact() {
         format!("/api/v1/profiles/default/zone1/top?channel=http&element=srcip&from={from}&to={to}&limit=1");
     let answer = server.get(&path).await.json();
     assert_eq!(answer["rows"], json!([{"key": "192.0.2.1", "lower": 20_000, "upper": 20_000}]));
-    assert_eq!((&answer["order"], &answer["total"], &answer["exact"]), (&json!("bytes"), &json!(30_000), &json!(true)));
+    assert_eq!(
+        (&answer["order"], &answer["total"], &answer["exact"]),
+        (&json!("bytes"), &json!(30_000), &json!(true))
+    );
 }
 
 #[tokio::test]
@@ -135,7 +146,8 @@ async fn exporters_are_listed_with_their_loss_in_the_unit_of_the_protocol() {
 async fn a_filter_is_checked_with_its_canonical_form_or_the_place_of_every_error() {
     let server = Server::start().await;
     let check = |filter: &'static str| {
-        let request = server.request(reqwest::Method::POST, "/api/v1/filters/check").json(&json!({"filter": filter}));
+        let request =
+            server.request(reqwest::Method::POST, "/api/v1/filters/check").json(&json!({"filter": filter}));
         async move { request.send().await.unwrap().json::<serde_json::Value>().await.unwrap() }
     };
     let good = check("src host 192.0.2.1 && !port = 0x16").await;

@@ -23,7 +23,8 @@ async fn a_list_off_a_terminal_is_one_object_a_line() {
     let url = format!("http://{}", server.address);
     let output = weir(&["profile", "list", "--server", &url]).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let lines: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = lines.iter().map(|line| line["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["live", "default/zone1"]);
     let table = weir(&["profile", "list", "-o", "text", "--server", &url]).await;
@@ -79,7 +80,10 @@ async fn health_is_asked_for_by_the_data_folder() {
     health.failing("store", "the disk is full");
     let serving = tokio::spawn(health.serve(folder.path()).unwrap());
     let bad = weir(&["health", "--data", data]).await;
-    assert_eq!((bad.status.code(), text(&bad.stdout)), (Some(1), "not ok\n  store: the disk is full\n".to_owned()));
+    assert_eq!(
+        (bad.status.code(), text(&bad.stdout)),
+        (Some(1), "not ok\n  store: the disk is full\n".to_owned())
+    );
     health.ok("store");
     let good = weir(&["health", "--data", data]).await;
     assert_eq!((good.status.code(), text(&good.stdout)), (Some(0), "ok\n  store: ok\n".to_owned()));

@@ -51,8 +51,12 @@ fn check(document: &Value, schema: &Value, value: &Value, path: &str) {
     let mut schema = schema.clone();
     schema["components"] = document["components"].clone();
     let validator = jsonschema::validator_for(&schema).unwrap_or_else(|e| panic!("{path}: {e}"));
-    let errors: Vec<String> = validator.iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    let errors: Vec<String> =
+        validator.iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(errors.is_empty(), "{path}: {errors:?} in {value}");
     // A schema that allows anything would prove nothing.
-    assert!(!validator.is_valid(&json!([])) || schema == json!({}) || path == "/openapi.json", "{path} accepts a list");
+    assert!(
+        !validator.is_valid(&json!([])) || schema == json!({}) || path == "/openapi.json",
+        "{path} accepts a list"
+    );
 }

@@ -30,8 +30,10 @@ impl Events {
         loop {
             while let Some(end) = self.read.find("\n\n") {
                 let event: String = self.read.drain(..end + 2).collect();
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                if let (Some("slot"), Some(id), Some(data)) = (field("event:"), field("id:"), field("data:")) {
+                let field =
+                    |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+                if let (Some("slot"), Some(id), Some(data)) = (field("event:"), field("id:"), field("data:"))
+                {
                     return (id.to_owned(), serde_json::from_str(data).unwrap());
                 }
             }

@@ -33,7 +33,8 @@ fn parse(text: &str) -> BTreeMap<String, Family> {
             let family = families.get_mut(&current).unwrap_or_else(|| panic!("{line}: no family"));
             let (series, value) = line.rsplit_once(' ').unwrap();
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            let suffix = name.strip_prefix(current.as_str()).unwrap_or_else(|| panic!("{line}: not of {current}"));
+            let suffix =
+                name.strip_prefix(current.as_str()).unwrap_or_else(|| panic!("{line}: not of {current}"));
             let fits = match family.kind.as_str() {
                 "counter" => suffix == "_total",
                 "gauge" => suffix.is_empty(),

@@ -13,21 +13,38 @@ async fn refused(server: &Server, path: &str, status: u16, parameter: Option<&st
     assert_eq!(problem.get("parameter").and_then(|p| p.as_str()), parameter, "{path}: {problem}");
     assert!(problem["type"].as_str().unwrap().starts_with("tag:weir.dev,2026:"), "{path}: {problem}");
     for word in words {
-        assert!(problem["detail"].as_str().unwrap().contains(word), "{path}: {word} is missing from {problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(word),
+            "{path}: {word} is missing from {problem}"
+        );
     }
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_named_beside_what_is() {
     let server = Server::start().await;
-    refused(&server, "/api/v1/profiles/default/zone2", 404, None, &["default/zone2", "default/zone1", "live"]).await;
+    refused(
+        &server,
+        "/api/v1/profiles/default/zone2",
+        404,
+        None,
+        &["default/zone2", "default/zone1", "live"],
+    )
+    .await;
     refused(&server, "/api/v1/profiles/default/zone2/series", 404, None, &["default/zone2"]).await;
     refused(&server, &format!("{SERIES}?channels=ssh"), 400, Some("channels"), &["ssh", "http, dns"]).await;
     refused(&server, &format!("{SERIES}?sources=peer9"), 400, Some("sources"), &["peer9", "peer1"]).await;
     refused(&server, &format!("{TOP}?channel=ssh&element=srcip"), 400, Some("channel"), &["http, dns"]).await;
-    refused(&server, &format!("{TOP}?channel=http&element=dstip"), 400, Some("element"), &["srcip by bytes"]).await;
-    refused(&server, &format!("{TOP}?channel=http&element=srcip&order=flows"), 400, Some("element"), &["srcip by bytes"])
+    refused(&server, &format!("{TOP}?channel=http&element=dstip"), 400, Some("element"), &["srcip by bytes"])
         .await;
+    refused(
+        &server,
+        &format!("{TOP}?channel=http&element=srcip&order=flows"),
+        400,
+        Some("element"),
+        &["srcip by bytes"],
+    )
+    .await;
     refused(&server, "/api/v1/profiles/live/top?channel=a&element=b", 404, None, &["another profile"]).await;
     for path in ["/api/v1/none", "/api/v2/profiles", "/api", "/api/v1/profiles/a/b/c", "/x"] {
         refused(&server, path, 404, None, &["/openapi.json"]).await;
@@ -53,7 +70,8 @@ async fn parameters_that_cannot_be_used_are_named() {
     refused(&server, &series("channels=http,"), 400, Some("channels"), &["empty name"]).await;
     refused(&server, TOP, 400, Some("channel"), &["channel is missing"]).await;
     refused(&server, &format!("{TOP}?channel=http"), 400, Some("element"), &["one of srcip"]).await;
-    refused(&server, &format!("{TOP}?channel=http&element=srcip&limit=11"), 400, Some("limit"), &["1 to 10"]).await;
+    refused(&server, &format!("{TOP}?channel=http&element=srcip&limit=11"), 400, Some("limit"), &["1 to 10"])
+        .await;
     refused(&server, "/api/v1/profiles?page=2", 400, Some("page"), &["known here: none"]).await;
     refused(&server, "/api/v1/exporters?x", 400, Some("x"), &[]).await;
 }
@@ -75,7 +93,8 @@ async fn too_many_points_name_the_smallest_step_allowed_and_it_works() {
 async fn bodies_that_are_no_filter_too_long_or_of_another_type_are_refused() {
     let server = Server::start().await;
     let post = |body: String, kind: &'static str| {
-        let request = server.request(reqwest::Method::POST, "/api/v1/filters/check").header("content-type", kind);
+        let request =
+            server.request(reqwest::Method::POST, "/api/v1/filters/check").header("content-type", kind);
         async move { Answer::read(request.body(body).send().await.unwrap()).await }
     };
     for (body, kind, status) in [
@@ -93,7 +112,11 @@ async fn bodies_that_are_no_filter_too_long_or_of_another_type_are_refused() {
     let answer = post(long, "application/json; charset=utf-8").await;
     assert_eq!(answer.status, 413, "{}", answer.body);
     let longest = format!("{{\"filter\": \"{}\"}}", "\\u0061".repeat(crds::filter::TEXT_LIMIT));
-    assert_eq!(post(longest, "application/json").await.status, 200, "a filter of the longest length is looked at");
+    assert_eq!(
+        post(longest, "application/json").await.status,
+        200,
+        "a filter of the longest length is looked at"
+    );
 }
 
 #[tokio::test]
@@ -123,7 +146,11 @@ async fn head_is_get_without_the_body() {
     for path in ["/api/v1/profiles", "/openapi.json", "/healthz", "/api/v1/none"] {
         let get = server.get(path).await;
         let head = Answer::read(server.request(reqwest::Method::HEAD, path).send().await.unwrap()).await;
-        assert_eq!((head.status, head.header("content-type")), (get.status, get.header("content-type")), "{path}");
+        assert_eq!(
+            (head.status, head.header("content-type")),
+            (get.status, get.header("content-type")),
+            "{path}"
+        );
         assert_eq!(head.header("content-length"), get.body.len().to_string(), "{path}");
         assert!(head.body.is_empty(), "{path}");
     }

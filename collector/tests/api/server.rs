@@ -126,7 +126,8 @@ impl Server {
         let tally = |n: u64| Tally { flows: n, packets: 10 * n, bytes: 1_000 * n };
         let counters = Counters { tcp: tally(20), udp: tally(10), ..Counters::default() };
         let row = |channel| Row { channel, source: 0, counters };
-        let key = |profile: &str, channel: &str| ChannelKey { profile: profile.into(), channel: channel.into() };
+        let key =
+            |profile: &str, channel: &str| ChannelKey { profile: profile.into(), channel: channel.into() };
         Block {
             spool: 42,
             number,
@@ -135,7 +136,11 @@ impl Server {
             generation: 1,
             made_ms: start + SLOT,
             slot_ms: u32::try_from(SLOT).unwrap(),
-            channels: vec![key("default/zone1", "http"), key("default/zone1", "dns"), key("live", "netflow-global")],
+            channels: vec![
+                key("default/zone1", "http"),
+                key("default/zone1", "dns"),
+                key("live", "netflow-global"),
+            ],
             sources: vec!["netflow-global".into()],
             additions: vec![Addition {
                 slot_start_ms: start,
@@ -214,9 +219,7 @@ fn listener() -> ListenerReport {
 }
 
 fn config() -> AggregatorConfig {
-    let channel = |name: &str, filter: &str, color: &str, order: u32| {
-        json!({"name": name, "filter": filter, "color": color, "order": order})
-    };
+    let channel = |name: &str, filter: &str, color: &str, order: u32| json!({"name": name, "filter": filter, "color": color, "order": order});
     serde_json::from_value(json!({
         "version": crds::config::CONFIG_VERSION,
         "collector": "default/edge",
