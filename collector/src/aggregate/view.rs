@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+pub use super::Tick;
+pub use super::read::ReadError;
 use crate::slot::{StreamCounts, StreamKey};
 
 /// What is drawn.

@@ -19,7 +19,8 @@ use warp::reply::Response;
 use warp::sse::Event;
 
 use super::problem::Problem;
-use crate::aggregate::{Reader, Tick};
+use crate::aggregate::Reader;
+use crate::aggregate::view::Tick;
 use crate::telemetry::{Metric, Metrics};
 
 /// Streams open at once.

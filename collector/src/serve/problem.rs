@@ -7,7 +7,7 @@ use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 use warp::{Rejection, Reply};
 
-use crate::aggregate::ReadError;
+use crate::aggregate::view::ReadError;
 
 /// A problem document (RFC 9457), `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

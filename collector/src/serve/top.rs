@@ -6,8 +6,7 @@ use utoipa::ToSchema;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::profiles::Profile;
-use crate::aggregate::ReadError;
-use crate::aggregate::view::{TopQuery, TopTable};
+use crate::aggregate::view::{ReadError, TopQuery, TopTable};
 
 /// Without `from` the last hour is answered.
 const USUAL_SPAN_MS: u64 = 3_600_000;
