@@ -2,7 +2,7 @@
 //!
 //! Answers come from [`aggregate::Reader`](crate::aggregate::Reader). Each
 //! endpoint is a module that holds its JSON shapes (counterparts of the inner types, so that those can change)
-//! and the way from a question to an answer; [`routes`] lists them all; [`server`] stands in front of them.
+//! and the way from a question to an answer; `routes` lists them all; `server` stands in front of them.
 
 mod access;
 mod exporters;
