@@ -2,7 +2,7 @@
 
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
-import { fetchProfiles, hasToken, Problem, type Profile } from './api';
+import { fetchProfiles, hasToken, Problem } from './api';
 import { AwayNotice, LinkStatus } from './components/link-status';
 import { Trouble } from './components/problem';
 import { ProfileSelect } from './components/profile-select';
@@ -11,6 +11,7 @@ import { TokenForm } from './components/token-form';
 import { type Live, useLive } from './hooks/use-live';
 import { type Theme, useDark, useTheme } from './hooks/use-theme';
 import { useView } from './hooks/use-view';
+import type { Profile } from './model/shapes';
 import type { View } from './model/view';
 import { ExportersView } from './views/exporters';
 import { ProfileView } from './views/profile';

@@ -1,8 +1,8 @@
 // The graph as text: one row a bucket, the newest first.
 
 import { useState } from 'react';
-import type { Channel } from '../api';
 import { type SeriesWindow, sumAt } from '../model/series';
+import type { Channel } from '../model/shapes';
 import { cell, type Metric, toValue, unitOf, type Value } from '../model/units';
 import { Moment } from './moment';
 import { Scroller } from './scroller';

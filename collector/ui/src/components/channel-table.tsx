@@ -1,8 +1,8 @@
 // The channels with their sums and average rates over the window, and their value under the time cursor.
 
 import type { ReactNode } from 'react';
-import type { Channel } from '../api';
 import { type SeriesWindow, sumAt, type Totals, totals } from '../model/series';
+import type { Channel } from '../model/shapes';
 import { cell, exact, METRICS, type Metric, toValue, unitOf, type Value } from '../model/units';
 import { Scroller } from './scroller';
 

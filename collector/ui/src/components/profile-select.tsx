@@ -1,6 +1,6 @@
 // The profiles by group, and the built-in one by itself.
 
-import type { Profile } from '../api';
+import type { Profile } from '../model/shapes';
 
 interface Props {
   profiles: readonly Profile[];

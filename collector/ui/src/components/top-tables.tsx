@@ -2,7 +2,8 @@
 
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { fetchTop, type Profile, serverNow, type TopOrder, type TopSpec, type TopTable } from '../api';
+import { fetchTop, serverNow } from '../api';
+import type { Profile, TopOrder, TopSpec, TopTable } from '../model/shapes';
 import { cell, exact, type Metric, percent } from '../model/units';
 import type { WindowChoice } from '../model/windows';
 import { Moment } from './moment';

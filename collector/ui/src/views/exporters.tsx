@@ -2,10 +2,11 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
-import { type Exporter, type ExporterList, fetchExporters, serverNow } from '../api';
+import { fetchExporters, serverNow } from '../api';
 import { Trouble } from '../components/problem';
 import { Reasons, Table } from '../components/table';
 import { balance, sampling, skew } from '../model/loss';
+import type { Exporter, ExporterList } from '../model/shapes';
 import { ago, utc } from '../model/time';
 import { exact, percent } from '../model/units';
 

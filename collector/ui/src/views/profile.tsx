@@ -1,7 +1,7 @@
 // One profile: its graph, its channels, its largest keys.
 
 import { useMemo, useState } from 'react';
-import { type Profile, serverNow } from '../api';
+import { serverNow } from '../api';
 import { BucketTable } from '../components/bucket-table';
 import { ChannelTable } from '../components/channel-table';
 import { Graph } from '../components/graph';
@@ -12,6 +12,7 @@ import { TopTables } from '../components/top-tables';
 import { useSeries } from '../hooks/use-series';
 import { useMedia } from '../hooks/use-theme';
 import { bucketAt, latestBucket, type SeriesWindow } from '../model/series';
+import type { Profile } from '../model/shapes';
 import { stack } from '../model/stack';
 import { moment } from '../model/time';
 import { spoken, unitOf } from '../model/units';

@@ -1,0 +1,83 @@
+// What the server answers, as /openapi.json describes it.
+
+import type { Sign } from './stack';
+
+export interface Channel {
+  name: string;
+  /** `#RRGGBB`. */
+  color: string;
+  sign: Sign;
+  order: number;
+  filter: string;
+  sources: string[];
+}
+
+export interface TopSpec {
+  element: string;
+  orders: TopOrder[];
+  size: number;
+}
+
+export type TopOrder = 'flows' | 'packets' | 'bytes';
+
+export interface Profile {
+  /** `namespace/name`, or `live`. */
+  name: string;
+  displayName: string;
+  description: string;
+  /** May be empty. */
+  group: string;
+  /** Made by weir itself: `live`. */
+  builtIn: boolean;
+  channels: Channel[];
+  top: TopSpec[];
+}
+
+export interface TopTable {
+  from: number;
+  to: number;
+  rows: { key: string; lower: number; upper: number }[];
+  /** A key that is not listed has at most this sum. */
+  absent: number;
+  total: number;
+  /** Whether the bounds separate the ranks. */
+  exact: boolean;
+}
+
+/** One stream; counts since the aggregator first heard of it. */
+export interface Exporter {
+  listener: string;
+  exporter: string;
+  port: number;
+  protocol: string;
+  domain: number;
+  agent?: string;
+  edge: string;
+  source: string;
+  /** Of `received`, `expected`, `duplicates` and `missing`. */
+  unit: string;
+  lastSeen: number;
+  /** Absent while unknown. */
+  samplingRate?: number;
+  clockSkew?: number;
+  records: number;
+  unknownTemplateSets: number;
+  undecodable: Record<string, number>;
+  received: number;
+  expected: number;
+  duplicates: number;
+  missing: number;
+  restarts: number;
+}
+
+export interface ExporterList {
+  exporters: Exporter[];
+  listeners: {
+    edge: string;
+    listener: string;
+    datagrams: number;
+    kernelDrops: number;
+    rejected: Record<string, number>;
+  }[];
+  edges: { edge: string; spool: string; block: number; made: number; generation: string }[];
+}
