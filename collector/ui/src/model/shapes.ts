@@ -72,12 +72,25 @@ export interface Exporter {
 
 export interface ExporterList {
   exporters: Exporter[];
-  listeners: {
-    edge: string;
-    listener: string;
-    datagrams: number;
-    kernelDrops: number;
-    rejected: Record<string, number>;
-  }[];
-  edges: { edge: string; spool: string; block: number; made: number; generation: string }[];
+  listeners: Listener[];
+  edges: Edge[];
+}
+
+export interface Listener {
+  edge: string;
+  listener: string;
+  datagrams: number;
+  kernelDrops: number;
+  rejected: Record<string, number>;
+}
+
+export interface Edge {
+  edge: string;
+  spool: string;
+  /** The number of the last block applied. */
+  block: number;
+  made: number;
+  generation: string;
+  droppedBlocks: number;
+  droppedRecords: number;
 }

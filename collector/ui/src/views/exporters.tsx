@@ -89,6 +89,12 @@ function Lists({ list }: { list: ExporterList }) {
           { title: 'Edge', text: true, show: (row) => row.edge },
           { title: 'Last block', show: (row) => exact(row.block) },
           { title: 'Made', show: (row) => <time title={utc(row.made)}>{ago(row.made, now)}</time> },
+          {
+            title: 'Lost from the spool',
+            hint: 'Blocks, and the records in them, that the edge gave up because its spool was full.',
+            bad: (row) => row.droppedBlocks > 0,
+            show: (row) => `${exact(row.droppedRecords)} records`,
+          },
           { title: 'Spool', text: true, show: (row) => <code>{row.spool.slice(0, 8)}</code> },
           {
             title: 'Plan',
