@@ -1,5 +1,10 @@
 //! The aggregator as its neighbours see it: blocks go in, series come out, whatever is killed in between.
 
+mod bounds;
+mod faults;
+mod model;
+mod tops;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

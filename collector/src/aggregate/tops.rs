@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::slot::TopEntry;
+use super::store::StoreError;
+use crate::slot::{TopEntry, inflate};
 
 /// Entries that a merged window keeps: what one sketch holds at most.
 const ENTRIES: usize = 1_024;
+/// No stored window is larger.
+const MAX_BYTES: usize = 16 << 20;
 
 /// A window, or the merge of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,17 @@ impl Window {
     pub(super) fn new(absent: u64, total: u64, entries: &[TopEntry]) -> Self {
         let entries = entries.iter().map(|e| (e.key.clone(), (e.lower, e.upper))).collect();
         Self { absent, total, entries }
+    }
+
+    /// As stored: postcard in zstd.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
+        let plain = postcard::to_stdvec(self)?;
+        zstd::bulk::compress(&plain, 1).map_err(|error| StoreError::Damaged(error.to_string()))
+    }
+
+    /// The reverse of [`Window::to_bytes`].
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
+        Ok(postcard::from_bytes(&inflate(bytes, MAX_BYTES).map_err(StoreError::Damaged)?)?)
     }
 
     /// Adds another window: where one does not list a key, the key has there between 0 and its `absent`.

@@ -73,8 +73,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let key = (level as u8, start, channel, name);
-        let held =
-            self.table.get(key)?.map(|value| postcard::from_bytes::<Window>(value.value())).transpose()?;
+        let held = self.table.get(key)?.map(|value| Window::from_bytes(value.value())).transpose()?;
         let window = match held {
             Some(mut held) => {
                 held.merge(more);
@@ -82,7 +81,7 @@ impl<'a> Writer<'a> {
             }
             None => more.clone(),
         };
-        self.table.insert(key, postcard::to_stdvec(&window)?.as_slice())?;
+        self.table.insert(key, window.to_bytes()?.as_slice())?;
         Ok(())
     }
 
@@ -99,7 +98,7 @@ impl<'a> Writer<'a> {
         }
         for (start, channel, name) in due {
             let held = self.table.get((finer, start, channel, name.as_str()))?;
-            let window = held.map(|value| postcard::from_bytes::<Window>(value.value())).transpose()?;
+            let window = held.map(|value| Window::from_bytes(value.value())).transpose()?;
             if let Some(window) = window {
                 self.add(level, start - start % STEPS[level], channel, &name, &window)?;
             }

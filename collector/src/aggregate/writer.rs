@@ -31,8 +31,8 @@ const CHECKPOINT_BYTES: u64 = 64 << 20;
 const RETRY: Duration = Duration::from_secs(5);
 /// A clock that jumped by more than this ...
 const JUMP_MS: u64 = 3_600_000;
-/// ... stops deletion by age for this long.
-const STEADY: Duration = Duration::from_secs(600);
+/// ... stops deletion by age until it went on without a jump for so long.
+const STEADY_MS: u64 = 600_000;
 
 /// Blocks of one spool with the bytes that they were decoded from.
 type Blocks = Vec<(Block, Vec<u8>)>;
@@ -60,7 +60,7 @@ struct Writer {
     journal: Journal,
     due: Instant,
     clock_seen: (Instant, u64),
-    delete_from: Instant,
+    delete_from_ms: u64,
     _lock: FolderLock,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn start(
     shared.commit.store(journal.next() - 1, Ordering::Release);
     let now = Instant::now();
     let clock_seen = (now, (shared.clock)());
-    let mut writer = Writer { shared, journal, due: now, clock_seen, delete_from: now, _lock: lock };
+    let mut writer = Writer { shared, journal, due: now, clock_seen, delete_from_ms: 0, _lock: lock };
     let thread = std::thread::Builder::new().name("aggregate".into());
     thread.spawn(move || writer.run(&queue)).map_err(OpenError::Thread)
 }
@@ -121,12 +121,13 @@ fn replay(shared: &Shared, found: &Found) {
 impl Writer {
     fn run(&mut self, queue: &mpsc::Receiver<Command>) {
         loop {
-            let stop = match queue.recv_timeout(IDLE) {
+            let command = queue.recv_timeout(IDLE);
+            self.watch_clock();
+            let stop = match command {
                 Ok(command) => self.take(command, queue),
                 Err(mpsc::RecvTimeoutError::Timeout) => false,
                 Err(mpsc::RecvTimeoutError::Disconnected) => true,
             };
-            self.watch_clock();
             if stop {
                 self.checkpoint(true).unwrap_or_else(|error| self.report(&error));
                 return;
@@ -253,7 +254,7 @@ impl Writer {
     /// One transaction; what it holds leaves the memory before anybody can see it in the store.
     fn store(&self, levels: &Levels, sequence: u64, now_ms: u64, last: bool) -> Result<Open, StoreError> {
         let shared = &self.shared;
-        let delete = Instant::now() >= self.delete_from;
+        let delete = now_ms >= self.delete_from_ms;
         let change = |transaction: &redb::WriteTransaction| {
             let (state, progress) = (read(&shared.state), read(&shared.progress));
             let (state, progress) = (&*state, &*progress);
@@ -277,7 +278,7 @@ impl Writer {
         let passed = u64::try_from((now - then).as_millis()).unwrap_or(u64::MAX);
         if now_ms.abs_diff(then_ms.saturating_add(passed)) > JUMP_MS {
             tracing::warn!("the clock jumped by over an hour: nothing is deleted by age for ten minutes");
-            self.delete_from = now + STEADY;
+            self.delete_from_ms = now_ms.saturating_add(STEADY_MS);
         }
     }
 

@@ -91,7 +91,7 @@ impl Merge {
             };
             let level = (0..STEPS.len()).rev().find(fits).unwrap_or(0);
             if let Some(value) = table.get((level as u8, start, channel, name))? {
-                self.add(start, STEPS[level], &postcard::from_bytes(value.value())?);
+                self.add(start, STEPS[level], &Window::from_bytes(value.value())?);
             }
             start += STEPS[level];
         }
