@@ -132,8 +132,8 @@ struct Shared {
     ticks: broadcast::Sender<Tick>,
 }
 
-/// Unix milliseconds; tests bring their own.
-type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+/// Tells Unix milliseconds.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 fn system_clock() -> Clock {
     Arc::new(|| {
@@ -174,7 +174,11 @@ impl Aggregator {
         Self::open_with(config, folder, Limits::default(), system_clock())
     }
 
-    fn open_with(
+    /// As [`Aggregator::open`], with other bounds and another clock.
+    ///
+    /// # Errors
+    /// As [`Aggregator::open`].
+    pub fn open_with(
         config: &AggregatorConfig,
         folder: &Path,
         limits: Limits,

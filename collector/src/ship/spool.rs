@@ -89,6 +89,8 @@ pub struct Spool {
     acknowledged: u64,
     /// Given up, and not yet told in a block.
     dropped: Dropped,
+    /// Numbers of blocks set aside while the folder is read.
+    damaged: Vec<u64>,
     pub(super) given_up: u64,
     marks: Watermarks,
     pub(super) trouble: Option<String>,
@@ -114,6 +116,7 @@ impl Spool {
             sent: 0,
             acknowledged: 0,
             dropped: Dropped::default(),
+            damaged: Vec::new(),
             given_up: 0,
             marks: Watermarks::open(folder).map_err(io)?,
             trouble: None,
@@ -193,6 +196,9 @@ impl Spool {
         }
         if self.entries.front().is_some_and(|entry| entry.first <= last) {
             self.cut_overlap(last);
+        }
+        if self.entries.front().is_some_and(|entry| entry.first > last + 1) {
+            self.close_gap(last);
         }
         if last >= self.next {
             self.skip_to(last);
@@ -317,6 +323,21 @@ impl Spool {
         }
     }
 
+    /// The aggregator misses blocks that are no longer here (a damaged file, or an aggregator restored from an
+    /// older copy): the oldest block stands for them too, and says how many they were.
+    fn close_gap(&mut self, last: u64) {
+        error!(last, "the aggregator misses blocks that are no longer in the spool: their counts are lost");
+        let done = self.replace(0, 1, |blocks| {
+            let mut oldest = blocks.first()?.clone();
+            oldest.dropped.blocks += oldest.first - last - 1;
+            oldest.first = last + 1;
+            Some(oldest)
+        });
+        if let Err(cause) = done {
+            self.trouble = Some(cause.to_string());
+        }
+    }
+
     /// The aggregator knows numbers that this folder does not (it was restored from an older copy): new blocks
     /// continue after them.
     fn skip_to(&mut self, last: u64) {
@@ -367,9 +388,11 @@ impl Spool {
             let bytes = fs::read(&path)?;
             match slot::decode(&bytes).ok().filter(|block| block.number == number) {
                 Some(block) => self.take_back(&block, bytes.len()),
-                None => self.set_aside(&path),
+                None => self.set_aside(number, &path),
             }
         }
+        // One that was followed by another leaves a gap, which is told when the aggregator turns out to miss it.
+        self.dropped.blocks = self.damaged.drain(..).filter(|number| *number >= self.next).count() as u64;
         Ok(())
     }
 
@@ -382,9 +405,9 @@ impl Spool {
         self.entries.push_back(entry(block, bytes));
     }
 
-    fn set_aside(&mut self, path: &Path) {
+    fn set_aside(&mut self, number: u64, path: &Path) {
         warn!(file = %path.display(), "a damaged block is set aside");
-        self.dropped.add(&Dropped { blocks: 1, ..Dropped::default() });
+        self.damaged.push(number);
         self.given_up += 1;
         drop(fs::rename(path, path.with_extension("damaged")));
     }

@@ -171,3 +171,21 @@ fn what_five_minutes_without_a_disk_cost_is_told_in_a_later_block() {
     spool.append(block(1_000_000, "a", 1));
     assert_eq!(sums(&spool), (UNSAVED as u64, 11));
 }
+
+#[test]
+fn a_block_that_is_gone_is_stood_for_by_the_next_one_so_that_the_rest_is_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path(), 1 << 20);
+    for at in 0..4 {
+        spool.append(block(at * 2_000, "a", 1));
+    }
+    let path = spool.path(&spool.entries[1]);
+    drop(spool);
+    fs::write(&path, b"WEIRBLK1").unwrap();
+    let mut spool = open(folder.path(), 1 << 20);
+    assert_eq!(numbers(&mut spool), [(1, 1), (3, 3), (4, 4)]);
+    spool.acknowledge(1);
+    assert_eq!(numbers(&mut spool), [(2, 3), (4, 4)]);
+    let stands = slot::decode(&fs::read(spool.path(&spool.entries[0])).unwrap()).unwrap();
+    assert_eq!((stands.dropped.blocks, stands.additions.len()), (1, 1));
+}
