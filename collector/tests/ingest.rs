@@ -1,5 +1,7 @@
 //! Blocks over a real HTTP/2 connection, as `weir edge` sends them and `weir aggregator` takes them.
 
+#![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
+
 use std::sync::Arc;
 
 use collector::aggregate::{Aggregator, ingest};
