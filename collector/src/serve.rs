@@ -77,7 +77,7 @@ pub async fn run(
         return Err(ServeError::Open(address));
     }
     let (closing, closed) = watch::channel(false);
-    let gate = server::Gate::new(state.token.clone(), state.metrics.clone());
+    let gate = server::Gate::new(state.token.clone(), state.metrics.clone(), server::Limits::USUAL);
     let service = hyper_util::service::TowerToHyperService::new(warp::service(routes::all(state, closed)));
     let shutdown = async {
         shutdown.await;

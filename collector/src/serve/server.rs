@@ -10,8 +10,10 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use warp::Reply;
 use warp::http::header::{ALLOW, CACHE_CONTROL, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use warp::http::{HeaderValue, Method, Request, StatusCode};
@@ -21,18 +23,36 @@ use super::access::{self, Refusal, Token};
 use super::problem::Problem;
 use crate::telemetry::{Metric, Metrics};
 
-/// Connections at once; further ones wait in the kernel's queue.
-const CONNECTIONS: usize = 256;
-/// Requests at once that were not answered yet.
-const REQUESTS: usize = 64;
-/// A request's head has to be there by then; so long may a connection idle.
-const HEAD_WITHIN: Duration = Duration::from_secs(15);
-/// A request is answered by then, with its answer or with a problem.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// What one server does at once, and how long it waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Connections at once; further ones wait in the kernel's queue.
+    connections: usize,
+    /// Requests at once that were not answered yet; further ones are told to come again.
+    requests: usize,
+    /// A request's head has to be there by then; so long may a connection idle.
+    head_within: Duration,
+    /// A request is answered by then, with its answer or with a problem.
+    answer_within: Duration,
+    /// A client that takes nothing of its answer for so long is let go.
+    read_within: Duration,
+    /// What is open when the server stops is given this time.
+    drain_within: Duration,
+}
+
+impl Limits {
+    pub(super) const USUAL: Self = Self {
+        connections: 256,
+        requests: 64,
+        head_within: Duration::from_secs(15),
+        answer_within: Duration::from_secs(20),
+        read_within: Duration::from_secs(60),
+        drain_within: Duration::from_secs(5),
+    };
+}
+
 /// A request's head is no longer.
 const HEAD_BYTES: usize = 64 << 10;
-/// What is open when the server stops is given this time.
-const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The path that takes POST.
 pub(super) const POSTED: &str = "/api/v1/filters/check";
@@ -40,18 +60,19 @@ pub(super) const POSTED: &str = "/api/v1/filters/check";
 /// What stands between a connection and the routes.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
-    pub(super) token: Option<Token>,
-    pub(super) metrics: Metrics,
-    pub(super) requests: Arc<Semaphore>,
+    token: Option<Token>,
+    metrics: Metrics,
+    limits: Limits,
+    requests: Arc<Semaphore>,
 }
 
 impl Gate {
-    pub(super) fn new(token: Option<Token>, metrics: Metrics) -> Self {
-        Self { token, metrics, requests: Arc::new(Semaphore::new(REQUESTS)) }
+    pub(super) fn new(token: Option<Token>, metrics: Metrics, limits: Limits) -> Self {
+        Self { token, metrics, limits, requests: Arc::new(Semaphore::new(limits.requests)) }
     }
 }
 
-/// Accepts and answers until `shutdown`, then lets open requests end for at most five seconds.
+/// Accepts and answers until `shutdown`; open requests may then end, and are cut off when they take too long.
 pub(super) async fn accept<S>(
     listener: TcpListener,
     gate: Gate,
@@ -61,38 +82,56 @@ pub(super) async fn accept<S>(
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Arc::new(Semaphore::new(gate.limits.connections));
     let graceful = GracefulShutdown::new();
+    let mut tasks = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
-        let next = async {
-            let permit = Arc::clone(&connections).acquire_owned().await;
-            (listener.accept().await, permit)
-        };
         let (accepted, permit) = tokio::select! {
             () = &mut shutdown => break,
-            next = next => next,
+            next = next(&listener, &connections) => next,
         };
-        let (stream, local) = match accepted.and_then(|(stream, _)| Ok((stream.local_addr()?, stream))) {
-            Ok((local, stream)) => (stream, local),
+        while tasks.try_join_next().is_some() {}
+        match accepted.and_then(|stream| tune(stream, gate.limits.read_within)) {
+            Ok((stream, local)) => {
+                let served = graceful.watch(connection(stream, local, gate.clone(), routes.clone()));
+                tasks.spawn(until_its_end(served, permit));
+            }
             // Out of descriptors, or gone already: the next one may do better.
             Err(e) => {
                 tracing::debug!(error = %e, "connection not accepted");
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
             }
-        };
-        let served = graceful.watch(connection(stream, local, gate.clone(), routes.clone()));
-        tokio::spawn(async move {
-            let _permit = permit;
-            if let Err(e) = served.await {
-                tracing::debug!(error = %e, "connection ended early");
-            }
-        });
+        }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_WITHIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were cut off at the end: they took longer than five seconds");
+    if tokio::time::timeout(gate.limits.drain_within, graceful.shutdown()).await.is_err() {
+        tracing::warn!(
+            open = tasks.len(),
+            "requests are cut off: they took longer than the time for a drain"
+        );
+    }
+    tasks.shutdown().await;
+}
+
+type Permit = Result<OwnedSemaphorePermit, AcquireError>;
+
+async fn next(listener: &TcpListener, connections: &Arc<Semaphore>) -> (std::io::Result<TcpStream>, Permit) {
+    let permit = Arc::clone(connections).acquire_owned().await;
+    (listener.accept().await.map(|(stream, _)| stream), permit)
+}
+
+/// Small events leave at once, and a peer that takes nothing is noticed (tcp(7): TCP_USER_TIMEOUT).
+fn tune(stream: TcpStream, read_within: Duration) -> std::io::Result<(TcpStream, SocketAddr)> {
+    stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_user_timeout(Some(read_within))?;
+    let local = stream.local_addr()?;
+    Ok((stream, local))
+}
+
+async fn until_its_end(served: impl Future<Output = hyper::Result<()>>, _permit: Permit) {
+    if let Err(e) = served.await {
+        tracing::debug!(error = %e, "connection ended early");
     }
 }
 
@@ -109,10 +148,11 @@ where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
+    let head_within = gate.limits.head_within;
     let answer = move |request| answer(gate.clone(), local, routes.clone(), request);
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(head_within)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), hyper::service::service_fn(answer))
 }
@@ -173,12 +213,12 @@ where
     if request.method() == Method::HEAD {
         *request.method_mut() = Method::GET;
     }
-    match tokio::time::timeout(ANSWER_WITHIN, routes.call(request)).await {
+    match tokio::time::timeout(gate.limits.answer_within, routes.call(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_) => {
             gate.metrics.lock().add(Metric::RequestsRefused, &["timeout"], 1);
-            Problem::busy("the answer took longer than 20 seconds; ask for less").into_response()
+            Problem::busy("the answer took too long; ask for less, or again later").into_response()
         }
     }
 }
@@ -233,16 +273,4 @@ fn route(path: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_path_counts_under_one_of_a_few_routes() {
-        assert_eq!(route("/api/v1/profiles/default/a"), route("/api/v1/profiles/live"));
-        assert_eq!(route("/api/v1/profiles/live/series"), "/api/v1/profiles/{profile}/series");
-        assert_eq!(route("/api/v1/profiles/ns/name/top"), "/api/v1/profiles/{profile}/top");
-        for odd in ["", "/api/v1", "/api/v1/profiles/a/b/c/d", "/../etc/passwd", "/api/v2/profiles"] {
-            assert_eq!(route(odd), "other", "{odd}");
-        }
-    }
-}
+mod tests;
