@@ -1,17 +1,22 @@
 //! The command line: one file a subcommand, exit codes in one place.
 
+mod aggregator;
+mod data;
+mod decode;
+mod edge;
+mod health;
+mod profile;
+mod render;
+mod running;
+mod standalone;
+mod validate;
+
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::telemetry::LogOptions;
-
-mod data;
-mod decode;
-mod health;
-mod profile;
-mod render;
-mod validate;
 
 /// What a subcommand can end with, and the exit code that says so.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +54,9 @@ struct Weir {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Standalone(standalone::Standalone),
+    Edge(edge::Edge),
+    Aggregator(aggregator::Aggregator),
     Decode(decode::Decode),
     Validate(validate::Validate),
     Render(render::Render),
@@ -74,9 +82,21 @@ fn dispatch(weir: Weir) -> Result<(), Failure> {
     weir.logs.start().map_err(|error| Failure::Usage(error.to_string()))?;
     match weir.command {
         Command::Decode(command) => command.run(),
+        Command::Standalone(command) => command.run(),
+        Command::Edge(command) => command.run(),
+        Command::Aggregator(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Render(command) => command.run(),
         Command::Profile(command) => command.run(),
         Command::Health(command) => command.run(),
     }
+}
+
+/// The ready line: what can be reached where, on standard output, so that programs can wait for it.
+fn ready(addresses: &[String], listeners: &[(String, SocketAddr)]) {
+    use std::io::Write;
+    let listeners = listeners.iter().map(|(name, address)| format!("{name} udp port {}", address.port()));
+    let all: Vec<String> = addresses.iter().cloned().chain(listeners).collect();
+    // Nobody may be reading any more; the program runs all the same.
+    drop(writeln!(std::io::stdout(), "weir is ready: {}", all.join(", ")));
 }

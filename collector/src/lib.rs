@@ -11,6 +11,7 @@
 //! account are synchronous functions over batches; only socket, ship, aggregate and serve touch the runtime.
 
 pub mod command;
+pub mod config;
 pub mod manifest;
 pub mod pipeline;
 

@@ -1,1 +1,53 @@
 //! The order of the stages: the only file that knows it.
+//!
+//! Two roles are wired from the same stages. An [`Edge`] is one receiving thread (socket > decode > enrich >
+//! filter > account) and the spool that carries its cuts; a [`Central`] is the aggregator and the server in
+//! front of it. `weir edge` and `weir aggregator` run one each and speak HTTP/2; `weir standalone` runs both in
+//! one process, where the spool hands its blocks over by a call.
+
+mod central;
+mod edge;
+mod stages;
+mod worker;
+
+pub use central::{Central, CentralOptions, LocalUpstream};
+pub use edge::Edge;
+pub use stages::PlanError;
+
+use std::net::SocketAddr;
+
+use crate::aggregate::OpenError;
+use crate::serve::ServeError;
+use crate::ship::SpoolError;
+use crate::socket::BindError;
+
+/// Why a role did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener's port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The spool's folder.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The aggregator's folder.
+    #[error(transparent)]
+    Aggregator(#[from] OpenError),
+    /// The configuration.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The API.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// A TCP address.
+    #[error("cannot listen on {address}: {source}; stop what holds it, or give another address")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The receiving thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}

@@ -63,6 +63,17 @@ pub enum ServeError {
     Socket(#[from] std::io::Error),
 }
 
+/// Whether an address may be served: one that others can reach needs a token.
+///
+/// # Errors
+/// When the address is not a loopback one and there is no token.
+pub fn check(address: SocketAddr, token: Option<&Token>) -> Result<(), ServeError> {
+    if token.is_none() && !address.ip().to_canonical().is_loopback() {
+        return Err(ServeError::Open(address));
+    }
+    Ok(())
+}
+
 /// Answers on `listener` until `shutdown`; open requests then have five seconds to end.
 ///
 /// # Errors
@@ -72,10 +83,7 @@ pub async fn run(
     state: State,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let address = listener.local_addr()?;
-    if state.token.is_none() && !address.ip().to_canonical().is_loopback() {
-        return Err(ServeError::Open(address));
-    }
+    check(listener.local_addr()?, state.token.as_ref())?;
     let (closing, closed) = watch::channel(false);
     let gate = server::Gate::new(state.token.clone(), state.metrics.clone(), server::Limits::USUAL);
     let service = hyper_util::service::TowerToHyperService::new(warp::service(routes::all(state, closed)));

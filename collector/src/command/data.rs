@@ -26,6 +26,16 @@ impl DataFolder {
             Failure::Usage("neither XDG_DATA_HOME nor HOME is set: give --data DIR".to_owned())
         })
     }
+
+    /// The folder as [`DataFolder::resolve`] finds it, made when it is not there.
+    pub(super) fn make(&self, configured: Option<&str>) -> Result<PathBuf, Failure> {
+        let folder = self.resolve(configured)?;
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            let folder = folder.display();
+            Failure::System(format!("cannot make {folder}: {error}; choose another folder with --data DIR"))
+        })?;
+        Ok(folder)
+    }
 }
 
 fn usual(root: bool, xdg: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {

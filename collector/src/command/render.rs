@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Failure;
 use crate::manifest;
@@ -13,7 +13,7 @@ Prints two YAML documents, the edge's and the aggregator's, with every default f
 
 Examples:
   weir render examples/quickstart
-  weir render . | less";
+  weir render --only edge examples/quickstart > edge.yaml";
 
 /// Print what edges and aggregator read: the folder's objects with every default filled in
 #[derive(Debug, Args)]
@@ -22,6 +22,15 @@ pub(super) struct Render {
     /// A folder with one FlowCollector and its FlowProfiles
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+    /// Print one of the two alone, as `weir edge` and `weir aggregator` read it
+    #[arg(long, value_name = "ROLE")]
+    only: Option<Role>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    Edge,
+    Aggregator,
 }
 
 impl Render {
@@ -39,10 +48,16 @@ impl Render {
             // Nothing is lost when nobody listens to the notes.
             _ = writeln!(std::io::stderr(), "note: {note}");
         }
-        write!(
-            std::io::stdout().lock(),
-            "# Every edge reads this.\n{edge}---\n# The aggregator reads this.\n{aggregator}"
-        )
-        .map_err(|error| Failure::System(format!("standard output: {error}")))
+        let printed = match self.only {
+            Some(Role::Edge) => edge,
+            Some(Role::Aggregator) => aggregator,
+            None => {
+                format!("# Every edge reads this.\n{edge}---\n# The aggregator reads this.\n{aggregator}")
+            }
+        };
+        std::io::stdout()
+            .lock()
+            .write_all(printed.as_bytes())
+            .map_err(|error| Failure::System(format!("standard output: {error}")))
     }
 }

@@ -1,0 +1,86 @@
+//! `weir aggregator`: takes the edges' blocks, keeps series, answers.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use crds::config::AggregatorConfig;
+use tracing::{info, warn};
+
+use super::data::DataFolder;
+use super::running;
+use super::{Failure, ready};
+use crate::config::{self, ConfigFile};
+use crate::pipeline::{Central, CentralOptions};
+use crate::telemetry::Health;
+
+const EXAMPLES: &str = "\
+Examples:
+  weir render --only aggregator examples/quickstart > aggregator.yaml
+  weir aggregator --config aggregator.yaml --data /tmp/aggregator";
+
+/// Take the edges' blocks, keep series and top-N, show them
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Aggregator {
+    /// The configuration that `weir render` prints; profiles and sources follow when the file changes
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where edges deliver their blocks
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8471")]
+    ingest: SocketAddr,
+    /// Where the page and the API listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8470")]
+    listen: SocketAddr,
+    /// A file with the token that every request must carry; needed for an address that is not loopback
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataFolder,
+}
+
+impl Aggregator {
+    /// Runs until SIGTERM or SIGINT.
+    pub(super) fn run(self) -> Result<(), Failure> {
+        running::runtime()?.block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<(), Failure> {
+        let config: AggregatorConfig =
+            config::read(&self.config).map_err(|e| Failure::Input(e.to_string()))?;
+        let folder = self.data.make(config.storage_path.as_deref())?;
+        let health = Health::default();
+        let options = CentralOptions {
+            folder: folder.join("store"),
+            api: self.listen,
+            ingest: Some(self.ingest),
+            token: running::api_token(self.token_file.as_deref())?,
+            health: health.clone(),
+        };
+        let mut central = Central::start(&config, options).await.map_err(|error| running::started(&error))?;
+        health.ok("api");
+        let answering = running::watch_health(&folder, &health)?;
+        let deliveries = central.ingest.map(|address| format!("edges deliver to http://{address}"));
+        let page = format!("page and API http://{}", central.api);
+        ready(&[Some(page), deliveries].into_iter().flatten().collect::<Vec<_>>(), &[]);
+        let mut file = ConfigFile::new(&self.config);
+        let stop = running::stop_signal()?;
+        tokio::pin!(stop);
+        let ended = loop {
+            tokio::select! {
+                () = &mut stop => break Ok(()),
+                () = central.died() => break Err(Failure::System("the server ended unexpectedly".into())),
+                changed = file.changed() => match changed {
+                    Ok(config) => {
+                        info!("the configuration changed");
+                        central.reconfigure(&config);
+                    }
+                    Err(error) => warn!("{error}; the configuration before goes on"),
+                },
+            }
+        };
+        answering.abort();
+        central.stop().await;
+        ended
+    }
+}

@@ -1,0 +1,87 @@
+//! `weir edge`: receives, counts and ships to an aggregator.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use crds::config::EdgeConfig;
+use tracing::{info, warn};
+
+use super::data::DataFolder;
+use super::running;
+use super::{Failure, ready};
+use crate::config::{self, ConfigFile};
+use crate::pipeline::Edge as Role;
+use crate::ship::HttpUpstream;
+use crate::telemetry::Health;
+
+const EXAMPLES: &str = "\
+Examples:
+  weir render --only edge examples/quickstart > edge.yaml
+  weir edge --config edge.yaml --aggregator http://127.0.0.1:8471 --data /tmp/edge";
+
+/// Receive flows, count them, keep what was counted in a spool until the aggregator has it
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Edge {
+    /// The configuration that `weir render` prints; profiles and sources follow when the file changes
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where blocks are shipped to
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8471")]
+    aggregator: String,
+    /// How the edge is called [default: the machine's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    data: DataFolder,
+}
+
+impl Edge {
+    /// Runs until SIGTERM or SIGINT.
+    pub(super) fn run(self) -> Result<(), Failure> {
+        running::runtime()?.block_on(self.receive())
+    }
+
+    async fn receive(self) -> Result<(), Failure> {
+        let upstream = Arc::new(HttpUpstream::new(&self.aggregator).map_err(Failure::Usage)?);
+        let config: EdgeConfig = config::read(&self.config).map_err(|e| Failure::Input(e.to_string()))?;
+        let folder = self.data.make(None)?;
+        let name = self.name.clone().unwrap_or_else(running::host_name);
+        let edge = Role::start(config, &folder.join("spool"), &name, upstream)
+            .map_err(|error| running::started(&error))?;
+        let health = Health::default();
+        let answering = running::watch_health(&folder, &health)?;
+        ready(&[format!("ships to {}", self.aggregator)], edge.listeners());
+        let ended = self.until_stopped(&edge, &health).await;
+        answering.abort();
+        edge.stop().await;
+        ended
+    }
+
+    async fn until_stopped(&self, edge: &Role, health: &Health) -> Result<(), Failure> {
+        let mut file = ConfigFile::new(&self.config);
+        let mut check = tokio::time::interval(Duration::from_secs(1));
+        let stop = running::stop_signal()?;
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return Ok(()),
+                changed = file.changed() => match changed {
+                    Ok(config) => {
+                        info!("the configuration changed");
+                        edge.reconfigure(config);
+                    }
+                    Err(error) => warn!("{error}; the configuration before goes on"),
+                },
+                _ = check.tick() => {
+                    running::report_spool(health, &edge.status());
+                    if edge.has_died() {
+                        return Err(Failure::System("the edge ended unexpectedly".into()));
+                    }
+                }
+            }
+        }
+    }
+}

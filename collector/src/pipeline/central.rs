@@ -1,0 +1,131 @@
+//! The center: the aggregator, the server in front of it, and the port on which edges deliver.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crds::config::AggregatorConfig;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::error;
+
+use super::StartError;
+use crate::aggregate::{Aggregator, ingest};
+use crate::serve::{self, Token};
+use crate::ship::{SendError, Upstream};
+use crate::slot::Ack;
+use crate::telemetry::{Health, Metrics};
+
+/// What the command line says.
+#[derive(Debug)]
+pub struct CentralOptions {
+    /// Where the store lies.
+    pub folder: PathBuf,
+    /// Where API and page listen.
+    pub api: SocketAddr,
+    /// Where edges deliver; none: only this process's own.
+    pub ingest: Option<SocketAddr>,
+    /// Needed where others than this machine can connect.
+    pub token: Option<Token>,
+    /// What `/readyz` tells.
+    pub health: Health,
+}
+
+/// A running aggregator with its server.
+#[derive(Debug)]
+pub struct Central {
+    aggregator: Arc<Aggregator>,
+    closing: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    /// Where API and page listen.
+    pub api: SocketAddr,
+    /// Where edges deliver.
+    pub ingest: Option<SocketAddr>,
+}
+
+impl Central {
+    /// Opens the store and answers.
+    ///
+    /// # Errors
+    /// When the folder cannot be used or an address is taken.
+    pub async fn start(config: &AggregatorConfig, options: CentralOptions) -> Result<Self, StartError> {
+        let api = bind(options.api).await?;
+        let deliveries = match options.ingest {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let aggregator = Aggregator::open(config, &options.folder)?;
+        let (closing, closed) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let api_address = local(&api, options.api);
+        let ingest_address =
+            deliveries.as_ref().zip(options.ingest).map(|(listener, asked)| local(listener, asked));
+        let state = serve::State {
+            reader: aggregator.reader(),
+            metrics: Metrics::default(),
+            health: options.health,
+            token: options.token,
+        };
+        serve::check(api_address, state.token.as_ref())?;
+        let until = closed_by(closed.clone());
+        tasks.spawn(async move {
+            if let Err(cause) = serve::run(api, state, until).await {
+                error!(%cause, "the API ended");
+            }
+        });
+        if let Some(listener) = deliveries {
+            tasks.spawn(ingest::run(listener, Arc::clone(&aggregator), closed_by(closed)));
+        }
+        Ok(Self { aggregator, closing, tasks, api: api_address, ingest: ingest_address })
+    }
+
+    /// The way for an edge of the same process.
+    pub fn upstream(&self) -> Arc<LocalUpstream> {
+        Arc::new(LocalUpstream(Arc::clone(&self.aggregator)))
+    }
+
+    /// Puts profiles and sources into force.
+    pub fn reconfigure(&self, config: &AggregatorConfig) {
+        self.aggregator.reconfigure(config);
+    }
+
+    /// Waits until a part ends that should run; the process must end then.
+    pub async fn died(&mut self) {
+        self.tasks.join_next().await;
+    }
+
+    /// Ends open requests within five seconds and closes the store.
+    pub async fn stop(mut self) {
+        self.closing.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        tokio::task::block_in_place(|| self.aggregator.close());
+    }
+}
+
+async fn closed_by(mut closed: watch::Receiver<bool>) {
+    // A sender that is gone closes too.
+    let _ = closed.wait_for(|closed| *closed).await;
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
+}
+
+/// The aggregator of the same process: the same spool, the same ingest, no socket.
+#[derive(Debug)]
+pub struct LocalUpstream(Arc<Aggregator>);
+
+impl Upstream for LocalUpstream {
+    async fn send(&self, blocks: Vec<Vec<u8>>) -> Result<Ack, SendError> {
+        self.0.apply_all(blocks).await.map_err(|error| SendError::Refused(error.to_string()))
+    }
+
+    async fn provisional(&self, value: Vec<u8>) -> Result<(), SendError> {
+        self.0.provisional(&value).map_err(|error| SendError::Refused(error.to_string()))
+    }
+}
