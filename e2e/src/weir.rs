@@ -40,6 +40,25 @@ impl<'a> Weir<'a> {
         Self { program, namespace, api }
     }
 
+    /// What it has printed so far.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.program.output()
+    }
+
+    /// The memory that it holds now (VmRSS), in bytes.
+    ///
+    /// # Panics
+    /// When it does not run any more.
+    #[must_use]
+    pub fn resident(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.program.id());
+        let status = fs::read_to_string(path).expect("weir runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        let kilobytes = line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+        kilobytes.expect("a number of kB") * 1024
+    }
+
     /// The answer to a GET, as JSON.
     ///
     /// # Panics

@@ -94,6 +94,8 @@ impl Store {
     /// A consistent view of what is durable.
     pub(super) fn read(&self) -> Result<ReadTransaction, StoreError> {
         use redb::ReadableDatabase;
+        // Whoever comes first after an error opens it again; while that fails, the error says why.
+        self.database.put_if_empty(|| open(&self.path))?;
         self.database.with(|database| Ok(database.begin_read()?)).unwrap_or(Err(StoreError::Closed))
     }
 

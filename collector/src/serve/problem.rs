@@ -74,9 +74,14 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "busy", detail)
     }
 
-    /// The store failed; the log says more.
+    /// A failure of our own; the log says more.
     pub(super) fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error", detail)
+    }
+
+    /// The store cannot be read now (a full disk, a damaged file); it is tried again at the next request.
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store cannot be read", detail)
     }
 
     /// What a rejection of the routes means: by then host, token and method are checked.
@@ -113,7 +118,7 @@ impl From<ReadError> for Problem {
             ReadError::Step { .. } | ReadError::Maximum => Self::parameter("step", detail),
             ReadError::TooFine { smallest_ms, .. } => Self::too_many_points(smallest_ms, detail),
             ReadError::Top { .. } => Self::parameter("element", detail),
-            ReadError::Store(_) => Self::internal(detail),
+            ReadError::Store(_) => Self::unavailable(detail),
         }
     }
 }
