@@ -208,17 +208,13 @@ fn a_full_disk_is_said_and_when_there_is_room_again_nothing_that_came_meanwhile_
 
     disk.fill();
     let during = generate(&namespace, 2055, "netflow9", 1000);
-    wait_for(
-        "health to name the disk",
-        Duration::from_secs(15),
-        || weir.output(),
-        || {
-            let health = Command::new(own("weir")).args(["health", "--data"]).arg(&data).output().ok()?;
-            let said = String::from_utf8_lossy(&[health.stdout, health.stderr].concat()).into_owned();
-            (!health.status.success() && said.contains("No space left")).then_some(())
-        },
-    );
+    let explain = || weir.output();
+    wait_for("health that names the disk", Duration::from_secs(15), explain, || {
+        let (well, said) = health(&data);
+        (!well && said.contains("No space left")).then_some(())
+    });
     disk.free();
+    wait_for("health", Duration::from_secs(30), explain, || health(&data).0.then_some(()));
     let after = generate(&namespace, 2055, "netflow9", 1000);
     weir.expect(PROOF, "all", plus(sums(&before), plus(sums(&during), sums(&after))));
     weir.stop();
