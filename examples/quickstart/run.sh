@@ -13,7 +13,7 @@ stop() {
 }
 trap stop EXIT INT TERM
 
-"$bin/weir" standalone "$here" --data "$data" &
+"$bin/weir" standalone "$here" --data "$data" "$@" &
 weir=$!
 started+=("$weir")
 for _ in $(seq 100); do
