@@ -74,7 +74,10 @@ export async function paintedColors(page: Page): Promise<Map<string, number>> {
     if (!(canvas instanceof HTMLCanvasElement)) {
       return [];
     }
-    const data = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    // A copy is read: the graph's own canvas stays where the browser draws it fastest.
+    const context = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
+    context?.drawImage(canvas, 0, 0);
+    const data = context?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
     const found = new Map<string, number>();
     for (let at = 0; at + 3 < data.length; at += 4) {
       const rgb = [0, 1, 2].map((part) => (data[at + part] ?? 0).toString(16).padStart(2, '0')).join('');

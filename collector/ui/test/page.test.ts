@@ -42,7 +42,7 @@ const cellOf = (page: Page, channel: string, column: number) =>
     .nth(2 + column);
 
 const choose = (page: Page, group: string, choice: string) =>
-  page.getByRole('group', { name: group }).getByText(choice, { exact: true }).click();
+  page.getByRole('group', { name: group }).getByRole('radio', { name: choice, exact: true }).check();
 
 it('shows the sums of every channel as they were sent, to the last unit', async () => {
   const page = await visit();
@@ -134,7 +134,7 @@ it('draws every window, and holes where nothing was collected', async () => {
   const page = await visit();
   for (const window of ['1 h', '6 h', '12 h', '1 d', '1 w', '1 month', '1 y', '10 min']) {
     await choose(page, 'Window', window);
-    await expect.poll(() => page.locator('.loading').count(), POLL).toBe(0);
+    await expect.poll(() => page.locator('[aria-busy=true]').count(), POLL).toBe(0);
     expect(await page.getByRole('alert').count()).toBe(0);
     await expect.poll(() => cellOf(page, 'https', 1).innerText(), POLL).toMatch(/^[1-9]/);
   }
@@ -149,7 +149,7 @@ it('draws every window, and holes where nothing was collected', async () => {
 
 it('switches profiles, and the way back leads back', async () => {
   const page = await visit();
-  await page.getByLabel('Profile').selectOption({ label: 'live' });
+  await page.getByRole('combobox', { name: 'Profile' }).selectOption({ label: 'live' });
   await expect.poll(() => page.getByRole('heading', { level: 1 }).innerText(), POLL).toBe('live');
   const names = () => page.locator('.channels tbody th').allInnerTexts();
   await expect.poll(names, POLL).toEqual(expect.arrayContaining(['netflow-global', 'peer1', 'peer2']));

@@ -93,7 +93,7 @@ function TopRows({ table, order, element }: { table: TopTable; order: TopOrder; 
   const metric: Metric = order === 'bytes' ? 'traffic' : order;
   const show = (number: number) => cell(metric, 'sum', number);
   if (table.rows.length === 0) {
-    return <p className="quiet">No complete minute with flows of this channel in the window yet.</p>;
+    return <p className="quiet">No complete minute of the window has any {element} in this channel.</p>;
   }
   const spread = Math.max(...table.rows.map((row) => row.upper - row.lower));
   return (

@@ -1,6 +1,6 @@
 // The window that is drawn: fetched whole once, then only its newest buckets at each slot event.
 
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { fetchWindow, serverNow } from '../api';
 import { merge, type SeriesWindow } from '../model/series';
@@ -18,6 +18,8 @@ export function useSeries(profile: string, choice: WindowChoice, tick: number) {
       const now = serverNow();
       return fetchWindow(profile, now - choice.ms, now, null, signal);
     },
+    // Until the newly chosen window is there, the graph keeps what it has: the page does not jump.
+    placeholderData: keepPreviousData,
     staleTime: WHOLE_MS,
     refetchInterval: WHOLE_MS,
   });

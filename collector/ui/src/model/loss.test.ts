@@ -18,12 +18,13 @@ describe('the loss ledger', () => {
     ]);
   });
 
-  it('tells the side on which a clock is wrong', () => {
-    expect([undefined, 900, 5_000, -300_000].map(skew)).toEqual([
+  it('signs the skew of a clock', () => {
+    expect([undefined, 400, 900, 5_000, -300_000].map(skew)).toEqual([
       'unknown',
-      'right',
-      '5 s behind',
-      '5 min ahead',
+      '0 s',
+      '+1 s',
+      '+5 s',
+      '−5 min',
     ]);
   });
 });

@@ -18,15 +18,16 @@ export function sampling(rate: number | undefined): string {
   return rate === 1 ? 'none' : `1 in ${rate.toLocaleString('en-US', { maximumFractionDigits: 3 })}`;
 }
 
-/** How far an exporter's clock is behind ours; within two seconds nobody minds. */
+/** `+6 s`, `−5 min`: arrival minus the end of the newest flow, an exporter's timeout plus what its clock is
+ * wrong by. */
 export function skew(ms: number | undefined): string {
   if (ms === undefined) {
     return 'unknown';
   }
-  const seconds = Math.abs(ms) / 1000;
-  if (seconds < 2) {
-    return 'right';
+  const seconds = Math.round(Math.abs(ms) / 1000);
+  if (seconds === 0) {
+    return '0 s';
   }
-  const text = seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
-  return ms > 0 ? `${text} behind` : `${text} ahead`;
+  const text = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+  return (ms > 0 ? '+' : '−') + text;
 }

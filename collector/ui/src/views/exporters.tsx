@@ -149,8 +149,8 @@ function Streams({ list, now }: { list: ExporterList; now: number }) {
         { title: 'Undecodable', show: (row) => <Reasons counts={balance(row)} /> },
         { title: 'Restarts', show: (row) => exact(row.restarts) },
         {
-          title: 'Clock',
-          hint: 'Received minus the end of the newest flow.',
+          title: 'Clock skew',
+          hint: 'From the end of the newest flow to its arrival: the timeout of the exporter, and what its clock is wrong by.',
           show: (row) => skew(row.clockSkew),
         },
       ]}

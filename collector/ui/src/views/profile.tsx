@@ -30,7 +30,7 @@ interface Props {
 
 export function ProfileView({ profile, view, dark, tick, onView }: Props) {
   const choice = windowOf(view.window);
-  const { data, error, refetch } = useSeries(profile.name, choice, tick);
+  const { data, error, isPlaceholderData, refetch } = useSeries(profile.name, choice, tick);
   return (
     <main>
       <div className="section-head">
@@ -41,9 +41,11 @@ export function ProfileView({ profile, view, dark, tick, onView }: Props) {
         <Switches view={view} onView={onView} />
       </div>
       {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
-      {data === undefined && error === null && <p className="quiet loading">Loading {choice.long} …</p>}
+      {data === undefined && error === null && <p className="quiet">Loading {choice.long} …</p>}
       {data !== undefined && (
-        <Shown profile={profile} view={view} dark={dark} window={data} choice={choice} onView={onView} />
+        <div className="shown" aria-busy={isPlaceholderData}>
+          <Shown profile={profile} view={view} dark={dark} window={data} choice={choice} onView={onView} />
+        </div>
       )}
       <TopTables profile={profile} metric={view.metric} window={choice} />
     </main>
@@ -110,7 +112,11 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
           </span>
           <span className="readout">
             {bucket !== null && <Moment ms={start} step={window.step} />} {readout}
-            {open && <span className="quiet"> (not all of the step was collected)</span>}
+            {open && (
+              <span className="quiet">
+                {start + window.step > drawn.to ? ' so far' : ' (partly collected)'}
+              </span>
+            )}
           </span>
           <span className="key">
             <span className="hatch" aria-hidden="true" /> nothing collected
