@@ -87,6 +87,15 @@ impl Capture {
             .wait_for_line(limit, |line| line.to_lowercase().contains("exporter: sysid").then_some(()));
     }
 
+    /// Waits until it has read all that was sent to it.
+    ///
+    /// # Panics
+    /// When it does not within ten seconds.
+    pub fn wait_until_drained(&self) {
+        let empty = || (self.queued() == Some(0)).then_some(());
+        wait_for("an empty socket", Duration::from_secs(10), || self.program.output(), empty);
+    }
+
     /// Octets that wait in its socket; none before it listens.
     fn queued(&self) -> Option<u64> {
         let table = fs::read_to_string(format!("/proc/{}/net/udp", self.program.id())).ok()?;
@@ -103,8 +112,7 @@ impl Capture {
     #[must_use]
     pub fn stop(self) -> Stored {
         // A signal makes it leave without reading what waits.
-        let empty = || (self.queued() == Some(0)).then_some(());
-        wait_for("an empty socket", Duration::from_secs(10), || self.program.output(), empty);
+        self.wait_until_drained();
         self.program.stop();
         Stored { folder: self.folder }
     }
@@ -132,6 +140,24 @@ impl Stored {
             packets: number("total packets:"),
             bytes: number("total bytes:"),
         }
+    }
+
+    /// How many flows nfdump counts under a filter.
+    ///
+    /// # Errors
+    /// What nfdump says of a filter that it refuses.
+    ///
+    /// # Panics
+    /// When nfdump does not start.
+    pub fn flows(&self, filter: &str) -> Result<u64, String> {
+        let mut command = Command::new("nfdump");
+        command.arg("-R").arg(&self.folder).args(["-N", "-o", "fmt:%fl"]).arg(filter);
+        let output = command.output().expect("nfdump is installed");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let count = said.lines().find_map(|line| {
+            line.strip_prefix("Summary: total flows: ")?.split(',').next()?.trim().parse().ok()
+        });
+        count.ok_or_else(|| format!("{said}{}", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// The one file that holds it all.

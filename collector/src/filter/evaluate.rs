@@ -5,7 +5,7 @@
 
 mod value;
 
-use crds::filter::{AddressField, Dir, Expr, Family, Host, Node, Term};
+use crds::filter::{AddressField, Dir, Expr, Family, Host, Node, NumberField, Term};
 use ipnet::IpNet;
 
 use super::sources::SourceNames;
@@ -63,6 +63,7 @@ impl RowFilter {
             Term::Family(Family::V4) => record.number(Column::EType) == Some(0x0800),
             Term::Family(Family::V6) => record.number(Column::EType) == Some(0x86dd),
             Term::Proto(number) => record.number(Column::Proto) == Some(u64::from(*number)),
+            Term::Number { field: NumberField::Flags, .. } if !record.is_tcp() => false,
             Term::Number { field, dir, compare: op, value } => {
                 compare(&record.numbers(*field, *dir), *dir, *op, value::wanted(*field, *value))
             }

@@ -1,6 +1,6 @@
 //! A filter compiled for columns: negation pushed down to the tests, names turned into columns and constants.
 
-use crds::filter::{Expr, Node, Term};
+use crds::filter::{Expr, Node, NumberField, Term};
 
 use super::sources::SourceNames;
 use super::test::Test;
@@ -47,6 +47,12 @@ impl Predicate {
             Node::Not(inner) => Self::of(inner, sources, direction, !negated),
             Node::Term(Term::Flags(bits)) if negated => {
                 Self::Test { test: Test::no_flags(*bits, direction), negated: false }
+            }
+            // A number of flags implies TCP, as letters do.
+            Node::Term(term @ Term::Number { field: NumberField::Flags, .. }) => {
+                let test = |term| Self::Test { test: Test::compile(term, sources, direction), negated };
+                let both = vec![test(&Term::Proto(6)), test(term)];
+                if negated { Self::Any(both) } else { Self::All(both) }
             }
             Node::Term(term) => Self::Test { test: Test::compile(term, sources, direction), negated },
         }

@@ -55,6 +55,7 @@ fn flags_imply_tcp_and_all_that_are_named() {
     assert_passes("not flags = SA", &tcp(0x1a));
     assert_passes("flags EC", &tcp(0xc0));
     assert_passes("flags > 16", &tcp(0x12));
+    assert_fails("flags < 3", &[Number(C::Proto, 17), Number(C::TcpFlags, 2)]);
     assert_fails("flags = S", &[Number(C::Proto, 17), Number(C::TcpFlags, 2)]);
 }
 
