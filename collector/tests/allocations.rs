@@ -111,9 +111,9 @@ fn endless_new_template_numbers_of_one_exporter_take_a_bounded_memory() {
     let mut decoder = Decoder::new(Limits::default());
     let fields = vec![(1, 4, 0); 1000];
     let used = measure(|| {
-        for at in 0..20_000_u32 {
+        for at in 0..4000_u32 {
             let id = 256 + (at % 65_000) as u16;
-            let payload = Message::ipfix(0).domain(at / 10_000).template(id, &fields).bytes();
+            let payload = Message::ipfix(0).domain(at / 2000).template(id, &fields).bytes();
             decoder.decode(&datagram(0xc000_0201, &payload), &mut batch, &mut |_| {});
         }
     });

@@ -221,6 +221,8 @@ fn vendor_v9(element: u16) -> &'static [Rule] {
 fn reverse(element: u16) -> &'static [Rule] {
     use Rank::{Else, First};
     table! { element;
-        1 => (RevBytes, Number, Else(1)), 2 => (RevPackets, Number, Else(1)), 6 => (RevTcpFlags, Number, First),
+        1 => (RevBytes, Number, Else(1)), 85 => (RevBytes, Number, Else(2)),
+        2 => (RevPackets, Number, Else(1)), 86 => (RevPackets, Number, Else(2)),
+        6 => (RevTcpFlags, Number, First),
     }
 }

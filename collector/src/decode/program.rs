@@ -5,7 +5,7 @@ use super::template::{Field, VARIABLE};
 use crate::flow::{Column, ColumnSet};
 
 /// Where a field stands in a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     /// How many variable-length fields precede it.
     pub(super) segment: u16,
@@ -23,6 +23,8 @@ pub(super) struct Op {
     pub(super) place: Place,
     /// Only in rows where the column is 0 so far.
     pub(super) if_zero: bool,
+    /// Its rank among the column's operations.
+    pub(super) order: u8,
 }
 
 /// Addresses of both families in one template: each record chooses.
@@ -250,19 +252,29 @@ impl Plan {
         program.families = self.families();
         self.candidates.sort_by_key(|(rule, ..)| (rule.column, rule.rank.order()));
         let mut ops: Vec<Op> = Vec::with_capacity(self.candidates.len());
+        let mut unused = Vec::new();
         for (rule, field, place) in &self.candidates {
             let taken = ops.last().is_some_and(|op| op.column == rule.column);
             if taken && !matches!(rule.rank, Rank::IfZero(_)) {
-                if !self.candidates.iter().any(|(other, _, at)| at == place && other.column != rule.column) {
-                    self.extras.push((*field, *place));
-                }
+                unused.push((*field, *place));
                 continue;
             }
             program.times.uptime_start |= rule.column == Column::TimeStart && rule.read == Read::Uptime;
             program.times.uptime_end |= rule.column == Column::TimeEnd && rule.read == Read::Uptime;
             program.present.insert(rule.column);
-            ops.push(Op { column: rule.column, read: rule.read, place: *place, if_zero: taken });
+            ops.push(Op {
+                column: rule.column,
+                read: rule.read,
+                place: *place,
+                if_zero: taken,
+                order: rule.rank.order(),
+            });
         }
+        // An element with two columns may have found its place in the other one.
+        ops.sort_by_key(|op| op.place);
+        unused.retain(|(_, place)| ops.binary_search_by_key(place, |op| op.place).is_err());
+        self.extras.append(&mut unused);
+        ops.sort_by_key(|op| (op.column, op.if_zero, op.order));
         program.ops = ops.into();
         program.extras = self.extras.into();
     }
