@@ -73,7 +73,8 @@ bench: ## Run the benches (criterion)
 	cargo bench -p collector
 
 corpus: ## Decode a folder of other projects' captures and compare (CORPUS=DIR)
-	CORPUS=$(abspath $(CORPUS)) cargo test -p e2e --test corpus --locked -- --nocapture
+	cargo build --quiet --locked -p collector
+	cargo run --quiet --locked -p e2e --example corpus -- $(CORPUS)
 
 fuzz: ## Fuzz every parser for a minute each (needs cargo-fuzz)
 	.ci/fuzz 60
