@@ -57,7 +57,7 @@ ui: $(UI)/node_modules/.weir ## Build the page into the bundle that the program 
 ui-check: $(UI)/node_modules/.weir
 	cd $(UI) && npm run --silent check
 
-ui-test: $(UI)/node_modules/.weir
+ui-test: ui
 	cargo build --locked -p collector -p flow-generator
 	cd $(UI) && BIN=$(abspath $(TARGET))/debug npm run --silent test:browser
 

@@ -2,7 +2,7 @@
 
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { launch, open, paintedColors } from './browser';
+import { launch, open, pixels } from './browser';
 import { Weir } from './weir';
 
 const POLL = { timeout: 30_000, interval: 200 };
@@ -27,13 +27,13 @@ it('says that the server is away, goes on by itself when it is back, and shows t
     await page.goto(weir.url);
     const status = page.locator('.link');
     await expect.poll(() => status.innerText(), POLL).toBe('Live');
-    await expect.poll(async () => (await paintedColors(page)).get('#A787FF') ?? 0, POLL).toBeGreaterThan(0);
+    await expect.poll(() => pixels(page, '#A787FF'), POLL).toBeGreaterThan(0);
 
     await weir.down();
     const since = Date.now();
     await expect.poll(() => status.innerText(), POLL).toBe('Not connected');
     expect(await page.getByRole('alert').innerText()).toContain('weir standalone');
-    expect((await paintedColors(page)).get('#A787FF'), 'the last numbers stay').toBeGreaterThan(0);
+    expect(await pixels(page, '#A787FF'), 'the last numbers stay').toBeGreaterThan(0);
     // Long enough that at least one whole slot is missing.
     await expect.poll(() => Date.now() - since, POLL).toBeGreaterThan(2.5 * SLOT_MS);
 

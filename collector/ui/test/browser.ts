@@ -67,9 +67,16 @@ async function shoot(page: Page): Promise<void> {
   await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
 }
 
-/** How many pixels of each color the graph has, as `#RRGGBB`. */
-export async function paintedColors(page: Page): Promise<Map<string, number>> {
-  const counts = await page.evaluate(() => {
+export interface Painted {
+  /** How many pixels. */
+  count: number;
+  /** The mean of their distances from the top. */
+  y: number;
+}
+
+/** The colors of the graph, as `#RRGGBB`, and where they are. */
+export async function painted(page: Page): Promise<Map<string, Painted>> {
+  const found = await page.evaluate(() => {
     const canvas = document.querySelector('.graph canvas');
     if (!(canvas instanceof HTMLCanvasElement)) {
       return [];
@@ -78,13 +85,20 @@ export async function paintedColors(page: Page): Promise<Map<string, number>> {
     const context = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
     context?.drawImage(canvas, 0, 0);
     const data = context?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
-    const found = new Map<string, number>();
+    const colors = new Map<string, { count: number; y: number }>();
     for (let at = 0; at + 3 < data.length; at += 4) {
       const rgb = [0, 1, 2].map((part) => (data[at + part] ?? 0).toString(16).padStart(2, '0')).join('');
-      const color = `#${rgb.toUpperCase()}`;
-      found.set(color, (found.get(color) ?? 0) + 1);
+      const name = `#${rgb.toUpperCase()}`;
+      const color = colors.get(name) ?? { count: 0, y: 0 };
+      const y = Math.floor(at / 4 / canvas.width);
+      colors.set(name, { count: color.count + 1, y: (color.y * color.count + y) / (color.count + 1) });
     }
-    return [...found];
+    return [...colors];
   });
-  return new Map(counts);
+  return new Map(found);
+}
+
+/** How many pixels of a color the graph has. */
+export async function pixels(page: Page, color: string): Promise<number> {
+  return (await painted(page)).get(color)?.count ?? 0;
 }

@@ -2,7 +2,7 @@
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { launch, open, paintedColors, type Watched } from './browser';
+import { launch, open, pixels, type Watched } from './browser';
 import { type Sent, Weir } from './weir';
 
 const CHANNELS = 21;
@@ -121,13 +121,13 @@ it('counts by flows, packets and traffic, as sum and as rate, and keeps that in 
 
 it('paints the channels in their colors, and leaves out those that are not ticked', async () => {
   const page = await visit();
-  await expect.poll(async () => (await paintedColors(page)).get('#A787FF') ?? 0, POLL).toBeGreaterThan(20);
-  expect((await paintedColors(page)).get('#305FFF')).toBeGreaterThan(0);
+  await expect.poll(() => pixels(page, '#A787FF'), POLL).toBeGreaterThan(20);
+  expect(await pixels(page, '#305FFF')).toBeGreaterThan(0);
   await page.getByRole('checkbox', { name: 'https' }).uncheck();
-  await expect.poll(async () => (await paintedColors(page)).get('#A787FF') ?? 0, POLL).toBe(0);
+  await expect.poll(() => pixels(page, '#A787FF'), POLL).toBe(0);
   expect(new URL(page.url()).searchParams.getAll('hide')).toEqual(['https']);
   await page.getByRole('checkbox', { name: 'All channels' }).check();
-  await expect.poll(async () => (await paintedColors(page)).get('#A787FF') ?? 0, POLL).toBeGreaterThan(20);
+  await expect.poll(() => pixels(page, '#A787FF'), POLL).toBeGreaterThan(20);
 });
 
 it('draws every window, and holes where nothing was collected', async () => {

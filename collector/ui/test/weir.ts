@@ -85,6 +85,11 @@ export class Weir {
     }
   }
 
+  /** Puts an object among those that the server watches, or another in its place. */
+  async apply(name: string, yaml: string): Promise<void> {
+    await writeFile(join(this.#folder, 'objects', `${name}.yaml`), yaml);
+  }
+
   /** Sends exactly so many flows, and tells what they were. */
   async send(listener: Listener, protocol: string, flows: number): Promise<Sent> {
     const child = this.#generator(listener, protocol, [
