@@ -147,6 +147,23 @@ it('draws every window, and holes where nothing was collected', async () => {
   expect(cells.at(-1)).toBe('–');
 });
 
+it('reads out the step under the mouse, and the latest without it', async () => {
+  const page = await visit();
+  const head = page.locator('.channels thead th.now').first();
+  expect(await head.innerText()).toBe('Latest');
+  const graph = await page.locator('.time-cursor').boundingBox();
+  await page.mouse.move((graph?.x ?? 0) + (graph?.width ?? 0) / 2, (graph?.y ?? 0) + 50);
+  await expect.poll(() => head.innerText(), POLL).toMatch(/\d\d:\d\d:\d0$/);
+  const mark = await page.locator('.time-mark').boundingBox();
+  const middle = (graph?.x ?? 0) + (graph?.width ?? 0) / 2;
+  // The window moves on by two pixels a second.
+  expect(mark?.x).toBeLessThanOrEqual(middle + 10);
+  expect((mark?.x ?? 0) + (mark?.width ?? 0)).toBeGreaterThanOrEqual(middle - 10);
+  expect(await head.locator('time').getAttribute('title')).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d0 UTC$/);
+  await page.mouse.move(5, 5);
+  await expect.poll(() => head.innerText(), POLL).toBe('Latest');
+});
+
 it('switches profiles, and the way back leads back', async () => {
   const page = await visit();
   await page.getByRole('combobox', { name: 'Profile' }).selectOption({ label: 'live' });
