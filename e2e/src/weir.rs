@@ -105,14 +105,16 @@ impl<'a> Weir<'a> {
         });
     }
 
-    /// Waits until a channel has so many flows, or more.
+    /// Waits until a channel has so many flows, packets and bytes, or more.
     ///
     /// # Panics
     /// When it has not within [`PATIENCE`].
-    pub fn wait_for_flows(&self, profile: &str, channel: &str, flows: u64) {
+    pub fn wait_for(&self, profile: &str, channel: &str, least: Sums) {
         let explain = || format!("it has {:?}\n{}", self.sums(profile, channel), self.program.output());
-        wait_for(&format!("{channel} with {flows} flows"), PATIENCE, explain, || {
-            (self.sums(profile, channel).flows >= flows).then_some(())
+        wait_for(&format!("{channel} with {least:?} or more"), PATIENCE, explain, || {
+            let now = self.sums(profile, channel);
+            let enough = now.flows >= least.flows && now.packets >= least.packets && now.bytes >= least.bytes;
+            enough.then_some(())
         });
     }
 

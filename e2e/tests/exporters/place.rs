@@ -1,0 +1,147 @@
+//! Where a scenario takes place: the collectors in one namespace, an exporter in another, a cable between them.
+
+use std::net::SocketAddr;
+
+use e2e::namespace::{Namespace, cable};
+use e2e::nfdump::{Capture, Kind, Stored, Sums};
+use e2e::weir::{Weir, write_folder};
+use tempfile::TempDir;
+
+/// The profile and its channels; `all` matches everything.
+const PROFILE: &str = "default/proof";
+const CHANNELS: &[(&str, &str)] = &[
+    ("all", "any"),
+    ("dns", "port 53"),
+    ("dns4", "ipv4 and port 53"),
+    ("dns6", "ipv6 and port 53"),
+    ("http", "proto tcp and port 80"),
+    ("ping", "proto icmp"),
+];
+
+/// Namespaces and a folder; gone when dropped.
+pub(crate) struct Place {
+    pub(crate) exporter: Namespace,
+    pub(crate) collector: Namespace,
+    pub(crate) folder: TempDir,
+}
+
+/// Weir and nfcapd or sfcapd side by side in a [`Place`].
+pub(crate) struct Collectors<'a> {
+    weir: Weir<'a>,
+    capture: Capture,
+}
+
+/// What both counted.
+pub(crate) struct Counted<'a> {
+    weir: Weir<'a>,
+    stored: Stored,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let (exporter, collector) = (Namespace::create("exporter"), Namespace::create("collector"));
+        cable((&exporter, "exp0"), (&collector, "exp0"));
+        exporter.address("exp0", &["198.51.100.2/24"]);
+        collector.address("exp0", &["198.51.100.1/24"]);
+        Self { exporter, collector, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// A client and a server beside the exporter; the client's cable ends at the exporter's `eth0`, which is the
+    /// server's interface.
+    pub(crate) fn client(&self) -> Namespace {
+        let client = Namespace::create("client");
+        cable((&client, "eth0"), (&self.exporter, "eth0"));
+        let [ipv4, ipv6] = e2e::traffic::client_addresses();
+        client.address("eth0", &[&ipv4, &ipv6]);
+        let [ipv4, ipv6] = e2e::traffic::server_addresses();
+        self.exporter.address("eth0", &[&ipv4, &ipv6]);
+        client
+    }
+
+    /// Where Weir listens for everything, and where nfcapd does.
+    pub(crate) fn targets(&self) -> [SocketAddr; 2] {
+        [([198, 51, 100, 1], 9996).into(), ([198, 51, 100, 1], 9997).into()]
+    }
+
+    pub(crate) fn collectors(&self, kind: Kind) -> Collectors<'_> {
+        let yaml = self.folder.path().join("yaml");
+        write_folder(&yaml, CHANNELS);
+        Collectors {
+            weir: Weir::standalone(&self.collector, &yaml, self.folder.path()),
+            capture: Capture::start(kind, &self.collector, self.targets()[1], self.folder.path()),
+        }
+    }
+}
+
+impl<'a> Collectors<'a> {
+    /// Waits until Weir has counted this in a channel: then the exporter has sent it.
+    pub(crate) fn wait_for(&self, channel: &str, sent: Sums) {
+        self.weir.wait_for(PROFILE, channel, sent);
+    }
+
+    /// To be called when the exporter has ended.
+    pub(crate) fn stop(self) -> Counted<'a> {
+        Counted { stored: self.capture.stop(), weir: self.weir }
+    }
+}
+
+impl Counted<'_> {
+    /// What nfdump counts under a channel's filter.
+    pub(crate) fn stored(&self, channel: &str) -> Sums {
+        let filter = CHANNELS.iter().find(|(name, _)| *name == channel).expect("a channel of the profile").1;
+        self.stored.sums(filter)
+    }
+
+    /// Weir counts in this channel the packets and bytes that were sent, and as many flows as nfcapd: an exporter may
+    /// report a flow in several steps.
+    pub(crate) fn assert_sent(&self, channel: &str, sent: Sums) {
+        let flows = self.stored(channel).flows;
+        assert!(flows >= sent.flows, "{channel}: nfcapd has {flows} flows of {sent:?}");
+        self.weir.expect(PROFILE, channel, Sums { flows, ..sent });
+    }
+
+    /// Weir counts in every channel what nfcapd counts.
+    pub(crate) fn assert_like_nfcapd(&self) {
+        for (channel, _) in CHANNELS {
+            let stored = self.stored(channel);
+            assert!(stored.flows > 0 || *channel == "dns6", "nfcapd has flows of {channel}");
+            self.weir.expect(PROFILE, channel, stored);
+        }
+    }
+
+    /// Weir counts in every channel the samples and packets that sfcapd counts, which takes the frame for `bytes`.
+    /// It gives frames that are no IP a record of zeros, so `all` has the same flows.
+    pub(crate) fn assert_like_sfcapd(&self) {
+        for (channel, _) in CHANNELS {
+            let stored = self.stored(channel);
+            self.weir.wait_for(PROFILE, channel, Sums { bytes: 0, ..stored });
+            let counted = self.weir.sums(PROFILE, channel);
+            assert_eq!((counted.flows, counted.packets), (stored.flows, stored.packets), "{channel}");
+            assert!(counted.bytes < stored.bytes, "{channel}: {counted:?} and {stored:?}");
+        }
+    }
+
+    /// One exporter at 198.51.100.2 of this protocol, nothing missing and nothing undecodable.
+    pub(crate) fn assert_lossless(&self, protocol: &str) {
+        self.assert_missing(protocol, 0);
+    }
+
+    /// The same with a stated number of sequence units that seem to be missing.
+    pub(crate) fn assert_missing(&self, protocol: &str, missing: i64) {
+        let answer = self.weir.get("/api/v1/exporters");
+        let streams = answer["exporters"].as_array().expect("a list of streams");
+        assert!(!streams.is_empty(), "{answer:#}");
+        let sum: i64 = streams.iter().filter_map(|stream| stream["missing"].as_i64()).sum();
+        assert_eq!(sum, missing, "{answer:#}");
+        for stream in streams {
+            assert_eq!(stream["exporter"], "198.51.100.2", "{answer:#}");
+            assert_eq!(stream["protocol"], protocol, "{answer:#}");
+            assert_eq!(stream["undecodable"], serde_json::json!({}), "{answer:#}");
+        }
+    }
+
+    /// Weir ends as it should.
+    pub(crate) fn end(self) {
+        self.weir.stop();
+    }
+}
