@@ -70,6 +70,17 @@ impl Namespace {
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
+    /// The ids of the processes that live in it, as `ip` lists them.
+    ///
+    /// # Panics
+    /// When `ip` fails.
+    #[must_use]
+    pub fn processes(&self) -> String {
+        let mut command = Command::new("ip");
+        command.args(["netns", "pids", &self.name]);
+        output_of(command)
+    }
+
     /// `ip` with these arguments, in the namespace.
     ///
     /// # Panics

@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::deadline::wait_for;
 use crate::namespace::Namespace;
 use crate::program::Program;
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What pmacctd exports with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,30 +21,48 @@ pub enum Plugin {
     Sfprobe(u32),
 }
 
-/// Starts one that watches `interface`; each target gets a plugin of its own. Flows leave after a second or two.
-///
-/// # Panics
-/// When it does not start.
-#[must_use]
-pub fn start(
-    namespace: &Namespace,
-    interface: &str,
-    plugin: Plugin,
-    targets: &[SocketAddr],
-    folder: &Path,
-) -> Program {
-    let file = folder.join("pmacctd.conf");
-    fs::write(&file, configuration(interface, plugin, targets)).expect("the test's folder is writable");
-    let mut command = namespace.command("pmacctd");
-    command.arg("-f").arg(file);
-    let mut program = Program::start("pmacctd", folder, command);
-    for target in targets {
-        let exports = format!("Exporting flows to [{}]:{}", target.ip(), target.port());
-        program.wait_for_line(Duration::from_secs(10), |line| line.contains(&exports).then_some(()));
+/// A running pmacctd; nothing else may live in its namespace.
+#[derive(Debug)]
+pub struct Pmacctd<'a> {
+    namespace: &'a Namespace,
+    program: Program,
+}
+
+impl<'a> Pmacctd<'a> {
+    /// Starts one that watches `interface`; each target gets a plugin of its own. Flows leave after a second or two.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start(
+        namespace: &'a Namespace,
+        interface: &str,
+        plugin: Plugin,
+        targets: &[SocketAddr],
+        folder: &Path,
+    ) -> Self {
+        let file = folder.join("pmacctd.conf");
+        fs::write(&file, configuration(interface, plugin, targets)).expect("the test's folder is writable");
+        let mut command = namespace.command("pmacctd");
+        command.arg("-f").arg(file);
+        let mut program = Program::start("pmacctd", folder, command);
+        let exports =
+            targets.iter().map(|target| format!("Exporting flows to [{}]:{}", target.ip(), target.port()));
+        for words in exports.chain(["link type is".to_owned()]) {
+            program.wait_for_line(PATIENCE, |line| line.contains(&words).then_some(()));
+        }
+        Self { namespace, program }
     }
-    // Said before the plugins say theirs, or after: the order varies.
-    program.wait_for_line(Duration::from_secs(10), |line| line.contains("link type is").then_some(()));
-    program
+
+    /// Ends it and waits for its plugins, which export what they still have and outlive it.
+    ///
+    /// # Panics
+    /// When they do not end.
+    pub fn stop(self) {
+        self.program.stop();
+        let ended = || self.namespace.processes().trim().is_empty().then_some(());
+        wait_for("the end of pmacctd's plugins", PATIENCE, || self.namespace.processes(), ended);
+    }
 }
 
 fn configuration(interface: &str, plugin: Plugin, targets: &[SocketAddr]) -> String {

@@ -1,6 +1,6 @@
 //! pmacctd in the server's namespace: nfprobe and sfprobe.
 
-use e2e::exporter::pmacctd::{self, Plugin};
+use e2e::exporter::pmacctd::{Plugin, Pmacctd};
 use e2e::nfdump::{Kind, Sums};
 use e2e::traffic::{DNS_IPV4, DNS_IPV6, HTTP_AT_LEAST, PING, converse};
 
@@ -10,7 +10,7 @@ use super::place::{Collectors, Counted, Place};
 fn observe<'a>(place: &'a Place, kind: Kind, plugin: Plugin, until: impl Fn(&Collectors<'_>)) -> Counted<'a> {
     let client = place.client();
     let collectors = place.collectors(kind);
-    let pmacctd = pmacctd::start(&place.exporter, "eth0", plugin, &place.targets(), place.folder.path());
+    let pmacctd = Pmacctd::start(&place.exporter, "eth0", plugin, &place.targets(), place.folder.path());
     converse(&client, &place.exporter);
     until(&collectors);
     pmacctd.stop();
