@@ -167,13 +167,19 @@ export function fetchTop(
   return json<TopTable>(`/profiles/${profile}/top?${query}`, signal);
 }
 
+export interface SlotEvent {
+  id: string | null;
+  /** Start of the oldest slot that changed, Unix ms; 0 when it may be any. */
+  oldest: number;
+}
+
 /** Follows the slot events, beginning after `lastId`, until the server ends the stream. Ids are commit numbers:
- * what they announce is read with {@link fetchWindow}. `heard` is called with the id of each event, and with
- * `null` when the stream opens and for each keep-alive comment. */
+ * what they announce is read with {@link fetchWindow}. `heard` is called with each event, and with `null`
+ * when the stream opens and for each keep-alive comment. */
 export async function followLive(
   lastId: string | null,
   signal: AbortSignal,
-  heard: (id: string | null) => void,
+  heard: (event: SlotEvent | null) => void,
 ): Promise<void> {
   const headers: Record<string, string> = { accept: 'text/event-stream' };
   if (lastId !== null) {
@@ -185,6 +191,7 @@ export async function followLive(
     ?.pipeThrough(new TextDecoderStream())
     .pipeThrough(new EventSourceParserStream({ onComment: () => heard(null) }));
   for await (const event of events ?? []) {
-    heard(event.event === 'slot' ? (event.id ?? null) : null);
+    const told = event.event === 'slot' ? (JSON.parse(event.data) as { slots: number[] }) : null;
+    heard(told && { id: event.id ?? null, oldest: told.slots.length === 0 ? 0 : Math.min(...told.slots) });
   }
 }

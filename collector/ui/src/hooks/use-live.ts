@@ -2,7 +2,7 @@
 // silence or end says that the server is away.
 
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { followLive, Problem } from '../api';
+import { followLive, Problem, type SlotEvent } from '../api';
 
 export type Link =
   | { state: 'connecting' }
@@ -11,10 +11,15 @@ export type Link =
 
 export interface Live {
   link: Link;
-  /** Counts the events; each one is a reason to ask for newer buckets. */
-  tick: number;
+  /** A new one for each event: a reason to ask for newer buckets. */
+  tick: Tick;
   /** Tries again at once. */
   retry: () => void;
+}
+
+export interface Tick {
+  /** Start of the oldest slot that changed, Unix ms; 0 when it may be any, `Infinity` when none did. */
+  oldest: number;
 }
 
 const FIRST_WAIT_MS = 500;
@@ -24,7 +29,7 @@ const SILENCE_MS = 25_000;
 
 export function useLive(): Live {
   const [link, setLink] = useState<Link>({ state: 'connecting' });
-  const [tick, setTick] = useState(0);
+  const [tick, setTick] = useState<Tick>({ oldest: Infinity });
   const wake = useRef<() => void>(() => {});
   const retry = useCallback(() => wake.current(), []);
 
@@ -33,13 +38,13 @@ export function useLive(): Live {
     const seen = { lastId: null as string | null, failures: 0 };
     const follow = async () => {
       const attempt = new Watchdog(stopped.signal, SILENCE_MS);
-      const heard = (id: string | null) => {
+      const heard = (event: SlotEvent | null) => {
         attempt.feed();
-        seen.lastId = id ?? seen.lastId;
+        seen.lastId = event?.id ?? seen.lastId;
         seen.failures = 0;
         setLink((now) => (now.state === 'live' ? now : { state: 'live' }));
         // A keep-alive counts too: without any traffic the window still moves on.
-        setTick((count) => count + 1);
+        setTick({ oldest: event?.oldest ?? Infinity });
       };
       try {
         await followLive(seen.lastId, attempt.signal, heard);

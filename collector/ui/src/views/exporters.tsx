@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'react';
 import { fetchExporters, serverNow } from '../api';
 import { Trouble } from '../components/problem';
 import { Reasons, Table } from '../components/table';
+import type { Tick } from '../hooks/use-live';
 import { balance, sampling, skew } from '../model/loss';
 import type { Exporter, ExporterList } from '../model/shapes';
 import { ago, utc } from '../model/time';
@@ -13,7 +14,7 @@ import { exact, percent } from '../model/units';
 /** Counters need not move faster than a person compares them. */
 const REFRESH_MS = 2_000;
 
-export function ExportersView({ tick }: { tick: number }) {
+export function ExportersView({ tick }: { tick: Tick }) {
   const { data, error, refetch } = useQuery({
     queryKey: ['exporters'],
     queryFn: ({ signal }) => fetchExporters(signal),

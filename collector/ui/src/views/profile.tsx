@@ -9,6 +9,7 @@ import { Moment } from '../components/moment';
 import { Trouble } from '../components/problem';
 import { Segmented } from '../components/segmented';
 import { TopTables } from '../components/top-tables';
+import type { Tick } from '../hooks/use-live';
 import { useSeries } from '../hooks/use-series';
 import { useMedia } from '../hooks/use-theme';
 import { bucketAt, latestBucket, type SeriesWindow } from '../model/series';
@@ -23,8 +24,8 @@ interface Props {
   profile: Profile;
   view: View;
   dark: boolean;
-  /** Counts the slot events. */
-  tick: number;
+  /** The newest slot event. */
+  tick: Tick;
   onView: (change: Partial<View>) => void;
 }
 
@@ -98,7 +99,8 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
   const drawn = useDrawn(window, shown, view, choice);
   const layers = drawn.layers;
 
-  const pinned = cursorMs === null ? null : bucketAt(window, cursorMs);
+  // A cursor that the window has left behind stays at its edge.
+  const pinned = cursorMs === null ? null : bucketAt(window, Math.max(cursorMs, window.from));
   const bucket = pinned ?? latestBucket(window);
   const start = window.from + (bucket ?? 0) * window.step;
   const readout = useMemo(() => readBucket(layers, bucket, view), [layers, bucket, view]);
