@@ -104,7 +104,8 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
   const bucket = pinned ?? latestBucket(window);
   const start = window.from + (bucket ?? 0) * window.step;
   const readout = useMemo(() => readBucket(layers, bucket, view), [layers, bucket, view]);
-  const open = bucket !== null && (window.covered[bucket] ?? 0) < window.step;
+  // A collector that wakes up a moment late has still collected the step.
+  const open = bucket !== null && (window.covered[bucket] ?? 0) < 0.99 * window.step;
   return (
     <>
       <figure>
