@@ -94,8 +94,12 @@ impl Store {
     /// A consistent view of what is durable.
     pub(super) fn read(&self) -> Result<ReadTransaction, StoreError> {
         use redb::ReadableDatabase;
-        // Whoever comes first after an error opens it again; while that fails, the error says why.
-        self.database.put_if_empty(|| open(&self.path))?;
+        if let Some(transaction) = self.database.with(|database| Ok(database.begin_read()?)) {
+            return transaction;
+        }
+        // Whoever comes first after an error opens it again; while that fails, the error says why. The caller
+        // may hold the state, for which a writer waits in here: no waiting.
+        self.database.put_if_free(|| open(&self.path))?;
         self.database.with(|database| Ok(database.begin_read()?)).unwrap_or(Err(StoreError::Closed))
     }
 

@@ -9,20 +9,6 @@ use crate::flow::{Batch, Column, Mask, Run, TimeFrom};
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 
-/// The MPLS label columns, from the top of the stack.
-const LABELS: [Column; 10] = [
-    Column::MplsLabel1,
-    Column::MplsLabel2,
-    Column::MplsLabel3,
-    Column::MplsLabel4,
-    Column::MplsLabel5,
-    Column::MplsLabel6,
-    Column::MplsLabel7,
-    Column::MplsLabel8,
-    Column::MplsLabel9,
-    Column::MplsLabel10,
-];
-
 /// Completes the rows of a set, all but their sampling rate.
 pub(super) fn finish(
     program: &Program,
@@ -197,7 +183,7 @@ fn labels(batch: &mut Batch, run: &mut Run) {
     for row in run.rows() {
         going.set(row, true);
     }
-    for column in LABELS {
+    for column in Column::MPLS_LABELS {
         if !run.present.contains(column) {
             break;
         }

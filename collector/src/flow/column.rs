@@ -181,6 +181,22 @@ columns! {
     Communities "communities" Text Enriched,
 }
 
+impl Column {
+    /// The MPLS label columns, from the top of the stack.
+    pub const MPLS_LABELS: [Self; 10] = [
+        Self::MplsLabel1,
+        Self::MplsLabel2,
+        Self::MplsLabel3,
+        Self::MplsLabel4,
+        Self::MplsLabel5,
+        Self::MplsLabel6,
+        Self::MplsLabel7,
+        Self::MplsLabel8,
+        Self::MplsLabel9,
+        Self::MplsLabel10,
+    ];
+}
+
 const WORDS: usize = Column::COUNT.div_ceil(64);
 
 /// A set of columns.

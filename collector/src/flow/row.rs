@@ -66,7 +66,7 @@ impl Field {
         let columns = Column::ALL.iter().flat_map(|column| match column {
             Column::SamplingRate => [Some(F::Column(*column)), Some(F::SamplingFrom), Some(F::CountersFrom)],
             Column::MplsLabel1 => [Some(F::MplsLabels), Some(F::MplsExp), None],
-            column if MPLS.contains(column) => [None, None, None],
+            column if Column::MPLS_LABELS.contains(column) => [None, None, None],
             column => [Some(F::Column(*column)), None, None],
         });
         origin.into_iter().chain(times).chain(columns.flatten())
@@ -91,20 +91,6 @@ impl Field {
         }
     }
 }
-
-/// The columns of a label stack, from the top.
-const MPLS: [Column; 10] = [
-    Column::MplsLabel1,
-    Column::MplsLabel2,
-    Column::MplsLabel3,
-    Column::MplsLabel4,
-    Column::MplsLabel5,
-    Column::MplsLabel6,
-    Column::MplsLabel7,
-    Column::MplsLabel8,
-    Column::MplsLabel9,
-    Column::MplsLabel10,
-];
 
 /// A field's value.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,7 +193,7 @@ impl<'a> Row<'a> {
     }
 
     fn label_stack(&self, part: impl Fn(u32) -> u32) -> Option<Value<'a>> {
-        let entries = MPLS.iter().map_while(|column| {
+        let entries = Column::MPLS_LABELS.iter().map_while(|column| {
             let has = self.batch.has(self.run, *column, self.index);
             has.then(|| self.batch.u32s(*column).get(self.index).copied())?
         });

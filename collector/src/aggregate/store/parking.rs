@@ -25,6 +25,17 @@ impl<T> Held<T> {
         Ok(())
     }
 
+    /// As [`Held::put_if_empty`], for one who holds other locks: gives up at once while anybody uses the place.
+    pub(super) fn put_if_free<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<(), E> {
+        match self.0.try_write() {
+            Ok(mut held) if held.is_none() => {
+                *held = Some(make()?);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Drops the value.
     pub(super) fn take(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).take();

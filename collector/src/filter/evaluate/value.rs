@@ -13,19 +13,6 @@ pub(super) struct Record<'a> {
     pub(super) reverse: bool,
 }
 
-const LABELS: [Column; 10] = [
-    Column::MplsLabel1,
-    Column::MplsLabel2,
-    Column::MplsLabel3,
-    Column::MplsLabel4,
-    Column::MplsLabel5,
-    Column::MplsLabel6,
-    Column::MplsLabel7,
-    Column::MplsLabel8,
-    Column::MplsLabel9,
-    Column::MplsLabel10,
-];
-
 /// The constant of a term in the unit of the column: latencies are written in milliseconds, kept in
 /// microseconds.
 pub(super) fn wanted(field: NumberField, value: u64) -> u64 {
@@ -117,8 +104,10 @@ impl Record<'_> {
             F::Xace => vec![self.acl(dir, 2)],
             F::MplsLabel(place) => vec![self.mpls(place).map(|entry| entry >> 4)],
             F::MplsExp(place) => vec![self.mpls(place).map(|entry| entry >> 1 & 7)],
-            F::MplsAny => LABELS.iter().map(|label| self.number(*label).map(|entry| entry >> 4)).collect(),
-            F::MplsEos => LABELS
+            F::MplsAny => {
+                Column::MPLS_LABELS.iter().map(|label| self.number(*label).map(|entry| entry >> 4)).collect()
+            }
+            F::MplsEos => Column::MPLS_LABELS
                 .iter()
                 .map(|label| self.number(*label).filter(|entry| entry & 1 == 1).map(|entry| entry >> 4))
                 .collect(),
@@ -160,7 +149,7 @@ impl Record<'_> {
     }
 
     fn mpls(&self, place: u8) -> Option<u64> {
-        self.number(*LABELS.get(usize::from(place).checked_sub(1)?)?)
+        self.number(*Column::MPLS_LABELS.get(usize::from(place).checked_sub(1)?)?)
     }
 
     fn acl(&self, dir: Dir, part: usize) -> Option<u64> {

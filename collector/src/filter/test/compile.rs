@@ -8,19 +8,6 @@ use crate::filter::predicate::Direction;
 use crate::filter::sources::SourceNames;
 use crate::flow::Column;
 
-const LABELS: [Column; 10] = [
-    Column::MplsLabel1,
-    Column::MplsLabel2,
-    Column::MplsLabel3,
-    Column::MplsLabel4,
-    Column::MplsLabel5,
-    Column::MplsLabel6,
-    Column::MplsLabel7,
-    Column::MplsLabel8,
-    Column::MplsLabel9,
-    Column::MplsLabel10,
-];
-
 impl Test {
     pub(in crate::filter) fn compile(term: &Term, sources: SourceNames<'_>, direction: Direction) -> Self {
         let test = match term {
@@ -134,7 +121,7 @@ fn number(field: NumberField, dir: Dir, compare: Compare, value: u64) -> Test {
         F::Xace => columns(dir, &sides(field, dir), &acl(2)),
         F::MplsLabel(_) | F::MplsAny => columns(dir, &sides(field, dir), &Check::Label(compare, value)),
         F::MplsExp(_) => columns(dir, &sides(field, dir), &Check::Exp(compare, value)),
-        F::MplsEos => columns(dir, &LABELS, &Check::Bottom(compare, value)),
+        F::MplsEos => columns(dir, &Column::MPLS_LABELS, &Check::Bottom(compare, value)),
         // Written in milliseconds, kept in microseconds.
         F::ClientLatency | F::ServerLatency | F::AppLatency => {
             columns(dir, &sides(field, dir), &Check::Number(compare, value.saturating_mul(1000)))
@@ -196,9 +183,9 @@ fn sides(field: NumberField, dir: Dir) -> Vec<Column> {
         F::Vrf => ends(dir, C::VrfIn, C::VrfOut),
         F::Acl | F::Ace | F::Xace => ends(dir, C::AclIn, C::AclOut),
         F::MplsLabel(place) | F::MplsExp(place) => {
-            LABELS.get(usize::from(place).wrapping_sub(1)).copied().into_iter().collect()
+            Column::MPLS_LABELS.get(usize::from(place).wrapping_sub(1)).copied().into_iter().collect()
         }
-        F::MplsAny | F::MplsEos => LABELS.to_vec(),
+        F::MplsAny | F::MplsEos => Column::MPLS_LABELS.to_vec(),
         F::Flows => vec![C::Flows],
         F::Flags => vec![C::TcpFlags],
         F::IcmpType => vec![C::IcmpType],
