@@ -1,4 +1,5 @@
 //! `weir decode` as an operator runs it.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p collector --test golden` writes what is decoded now: look at the difference
 //! before committing it.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 #[path = "golden/sflow.rs"]
 mod sflow;

@@ -10,7 +10,7 @@ use super::Failure;
 use crate::pipeline::StartError;
 use crate::serve::Token;
 use crate::ship::Status;
-use crate::telemetry::Health;
+use crate::telemetry::{Health, Metric, Metrics};
 
 /// The runtime of a long-running program.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
@@ -42,6 +42,13 @@ pub(super) fn report_spool(health: &Health, status: &Status) {
         Some(trouble) => health.failing("spool", trouble.clone()),
         None => health.ok("spool"),
     }
+}
+
+/// Tells a scraper how the spool stands.
+pub(super) fn measure_spool(metrics: &Metrics, edge: &str, status: &Status) {
+    let mut values = metrics.lock();
+    values.set(Metric::SpoolBlocks, &[edge], status.blocks as f64);
+    values.set(Metric::SpoolBytes, &[edge], status.bytes as f64);
 }
 
 /// The token in a file, when one is named.

@@ -84,7 +84,9 @@ impl Standalone {
                     }
                 }
                 _ = check.tick() => {
-                    super::running::report_spool(&health, &edge.status());
+                    let status = edge.status();
+                    super::running::report_spool(&health, &status);
+                    super::running::measure_spool(&central.metrics, &name, &status);
                     if edge.has_died() {
                         break Err(Failure::System("the edge ended unexpectedly".into()));
                     }

@@ -38,6 +38,8 @@ pub struct Central {
     aggregator: Arc<Aggregator>,
     closing: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// What `/metrics` tells of this process.
+    pub metrics: Metrics,
     /// Where API and page listen.
     pub api: SocketAddr,
     /// Where edges deliver.
@@ -61,9 +63,10 @@ impl Central {
         let api_address = local(&api, options.api);
         let ingest_address =
             deliveries.as_ref().zip(options.ingest).map(|(listener, asked)| local(listener, asked));
+        let metrics = Metrics::default();
         let state = serve::State {
             reader: aggregator.reader(),
-            metrics: Metrics::default(),
+            metrics: metrics.clone(),
             health: options.health,
             token: options.token,
         };
@@ -77,7 +80,7 @@ impl Central {
         if let Some(listener) = deliveries {
             tasks.spawn(ingest::run(listener, Arc::clone(&aggregator), closed_by(closed)));
         }
-        Ok(Self { aggregator, closing, tasks, api: api_address, ingest: ingest_address })
+        Ok(Self { aggregator, closing, tasks, metrics, api: api_address, ingest: ingest_address })
     }
 
     /// The way for an edge of the same process.

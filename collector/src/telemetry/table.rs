@@ -93,6 +93,10 @@ metrics! {
     BlockNumber "weir_block_number" Gauge ["edge"];
     /// Unix time at which the edge made the last block applied.
     BlockTime "weir_block_made_timestamp_seconds" Gauge ["edge"];
+    /// Blocks in this process's spool that the aggregator does not have yet.
+    SpoolBlocks "weir_spool_blocks" Gauge ["edge"];
+    /// Size of this process's spool on disk.
+    SpoolBytes "weir_spool_bytes" Gauge ["edge"];
     /// Blocks that an edge's full spool gave up.
     SpoolDroppedBlocks "weir_spool_dropped_blocks_total" Counter ["edge"];
     /// Flow records that the blocks given up had counted.
