@@ -118,6 +118,20 @@ impl<'a> Weir<'a> {
         });
     }
 
+    /// Waits until a stream of this protocol has brought records.
+    ///
+    /// # Panics
+    /// When none has within [`PATIENCE`].
+    pub fn wait_for_records(&self, protocol: &str) {
+        let explain = || format!("{:#}\n{}", self.get("/api/v1/exporters"), self.program.output());
+        wait_for(&format!("records of {protocol}"), PATIENCE, explain, || {
+            let answer = self.get("/api/v1/exporters");
+            let mut streams = answer["exporters"].as_array()?.iter();
+            let brought = |stream: &Value| stream["protocol"] == protocol && stream["records"] != 0;
+            streams.any(brought).then_some(())
+        });
+    }
+
     /// Ends it as a user would.
     ///
     /// # Panics

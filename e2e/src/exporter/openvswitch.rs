@@ -107,6 +107,17 @@ impl<'a> Switch<'a> {
         self.vsctl(&["clear", "bridge", BRIDGE, column]);
     }
 
+    /// Runs a line with a shell, as somebody who types it on the switch; gives what it prints.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[must_use]
+    pub fn shell(&self, line: &str) -> String {
+        let mut command = command(self.namespace, &self.folder, "sh");
+        command.arg("-ec").arg(line);
+        output_of(command)
+    }
+
     fn vsctl(&self, words: &[&str]) {
         let mut command = command(self.namespace, &self.folder, "ovs-vsctl");
         command.arg(format!("--db=unix:{}", self.folder.join("db.sock").display()));

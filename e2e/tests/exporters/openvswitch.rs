@@ -3,7 +3,10 @@
 use e2e::exporter::openvswitch::{Export, Switch};
 use e2e::namespace::Namespace;
 use e2e::nfdump::{Kind, Sums};
-use e2e::traffic::{DNS_IPV4, DNS_IPV6, HTTP_AT_LEAST, PING, client_addresses, converse, server_addresses};
+use e2e::traffic::{
+    DNS_IPV4, DNS_IPV6, HTTP_AT_LEAST, PING, client_addresses, converse, fill, server_addresses,
+};
+use e2e::weir::{Weir, write_folder};
 
 use super::place::{Collectors, Counted, Place};
 
@@ -71,4 +74,45 @@ fn openvswitch_with_ipfix_is_counted_as_sent() {
     counted.assert_decoded("ipfix");
     assert_eq!(counted.missing(), 1);
     counted.end();
+}
+
+/// The commands of the README's section on Open vSwitch, word for word.
+fn commands_of_the_readme() -> Vec<&'static str> {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with("Point Open vSwitch at it"));
+    let lines = section.expect("the README tells of Open vSwitch").lines();
+    lines.filter(|line| line.starts_with("ovs-vsctl ")).collect()
+}
+
+/// Weir and the switch are on one machine, as the README has them.
+#[test]
+fn the_readmes_commands_point_open_vswitch_at_weir_and_take_it_away_again() {
+    let (machine, folder) = (Namespace::create("machine"), tempfile::tempdir().unwrap());
+    let (client, server) = (Namespace::create("client"), Namespace::create("server"));
+    let yaml = folder.path().join("yaml");
+    write_folder(&yaml, &[("all", "any")]);
+    let weir = Weir::standalone(&machine, &yaml, folder.path());
+    let switch = Switch::start(&machine, folder.path());
+    let (taking, giving): (Vec<_>, Vec<_>) =
+        commands_of_the_readme().into_iter().partition(|line| line.contains(" clear "));
+    assert_eq!((giving.len(), taking.len()), (3, 3), "NetFlow, sFlow and IPFIX");
+    for line in giving {
+        let _ = switch.shell(line);
+    }
+    let (near, far) = (client_addresses(), server_addresses());
+    switch.connect("port1", &client, &[&near[0], &near[1]]);
+    switch.connect("port2", &server, &[&far[0], &far[1]]);
+    converse(&client, &server);
+    // Enough that one packet in 64 is surely seen.
+    (0..4).for_each(|_| fill(&client, &server));
+    weir.wait_for_records("sflow5");
+    weir.wait_for_records("netflow5");
+    for line in taking {
+        let _ = switch.shell(line);
+    }
+    // Sixty seconds have not passed: the switch sends what it holds when the export ends.
+    weir.wait_for_records("ipfix");
+    let left = switch.shell("ovs-vsctl --bare --columns=netflow,sflow,ipfix list Bridge br0");
+    assert_eq!(left.trim(), "", "nothing is exported any more");
+    weir.stop();
 }
