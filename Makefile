@@ -92,7 +92,7 @@ tools-test:
 	need cargo-deny "cargo install --locked cargo-deny"; \
 	need nfcapd "apt install nfdump"; need sfcapd "apt install nfdump-sflow"; \
 	need softflowd "apt install softflowd"; need ovs-vsctl "apt install openvswitch-switch"; \
-	need pmacctd "apt install pmacct"; need fprobe "apt install fprobe"; \
+	need pmacctd "apt install pmacct"; need ping "apt install iputils-ping"; \
 	need ip "apt install iproute2"; need chromium "apt install chromium"
 
 root:
