@@ -41,7 +41,7 @@ fn decoding_takes_no_memory_once_the_exporter_is_known() {
     };
     let texts = vec![[&b"\x03ann"[..], &[0, 0, 0, 5], b"\x04http", &[6]].concat(); 20];
     let mut round = |decoder: &mut Decoder, at: u32| {
-        vec![
+        [
             V5 { sequence: at * 30, count: 30, ..V5::default() }.bytes(),
             Message::v9(at).data(256, &flows(24)).bytes(),
             Message::ipfix(at * 40).data(257, &texts).data(256, &flows(20)).bytes(),

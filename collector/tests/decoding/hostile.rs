@@ -57,8 +57,8 @@ fn versions_that_are_none_are_refused() {
 fn the_largest_datagrams_are_taken() {
     let mut rig = Rig::new();
     for version in [5_u8, 7, 9, 10] {
-        rig.feed(&[&[0, version][..], &[0xff; 65_505]].concat());
-        rig.feed(&[&[0, version][..], &[0; 65_505]].concat());
+        rig.feed(&[vec![0, version], vec![0xff; 65_505]].concat());
+        rig.feed(&[vec![0, version], vec![0; 65_505]].concat());
     }
     let flow = record(&[(6, 1), (1, 1)]);
     let records = vec![flow; 32_000];
