@@ -89,7 +89,7 @@ impl Datagram<'_> {
 pub struct Decoder {
     streams: Streams,
     sets: Sets,
-    sflow: sflow::Scratch,
+    sflow: sflow::State,
     expired_ms: u64,
     refused: Vec<Refused>,
 }
@@ -100,7 +100,7 @@ impl Decoder {
         Self {
             streams: Streams::new(limits),
             sets: Sets::default(),
-            sflow: sflow::Scratch::default(),
+            sflow: sflow::State::default(),
             expired_ms: 0,
             refused: Vec::new(),
         }

@@ -184,7 +184,7 @@ pub struct StreamCounts {
     pub bytes: u64,
     /// Flow records decoded.
     pub records: u64,
-    /// Options data records decoded.
+    /// Options data records decoded; sFlow: counter samples.
     pub options_records: u64,
     /// Template definitions read, options templates included.
     pub templates: u64,
@@ -203,6 +203,12 @@ pub struct StreamCounts {
     pub missing: i64,
     /// Times the exporter started anew.
     pub restarts: u64,
+    /// sFlow: flow samples missing by the sequence numbers of the data sources that took them.
+    pub samples_missing: i64,
+    /// What the exporter says that it lost itself: sFlow's `drops`, in samples.
+    pub exporter_drops: u64,
+    /// sFlow: records of formats that Weir does not read, in samples that it decoded.
+    pub skipped_records: u64,
 }
 
 /// A stream's report in a block.

@@ -72,3 +72,24 @@ fn the_capture_of_sflow_quirks_is_what_its_description_builds() {
     }
     assert!(fs::read(&file).unwrap() == built, "UPDATE_GOLDEN=1 writes it anew");
 }
+
+#[test]
+fn every_field_of_the_captures_is_documented() {
+    let fields = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/fields.md")).unwrap();
+    let mut undocumented = std::collections::BTreeSet::new();
+    for entry in fs::read_dir(captures()).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_none_or(|extension| extension != "ndjson") {
+            continue;
+        }
+        for line in fs::read_to_string(entry).unwrap().lines() {
+            let record: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+            undocumented.extend(
+                record
+                    .into_iter()
+                    .map(|(name, _)| name)
+                    .filter(|name| !fields.contains(&format!("`{name}`"))),
+            );
+        }
+    }
+    assert!(undocumented.is_empty(), "{undocumented:?}");
+}

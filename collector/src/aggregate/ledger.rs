@@ -175,6 +175,9 @@ fn add_counts(totals: &mut StreamCounts, more: &StreamCounts) {
     add(&mut totals.duplicates, more.duplicates);
     add(&mut totals.reordered, more.reordered);
     add(&mut totals.restarts, more.restarts);
+    add(&mut totals.exporter_drops, more.exporter_drops);
+    add(&mut totals.skipped_records, more.skipped_records);
+    totals.samples_missing = totals.samples_missing.saturating_add(more.samples_missing);
     totals.missing = totals.missing.saturating_add(more.missing);
     add_reasons(&mut totals.undecodable, &more.undecodable);
 }

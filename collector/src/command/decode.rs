@@ -45,7 +45,7 @@ Examples:
 
 When records are missing: --counters says why. unknown_template_sets: the capture does not hold the templates
 (exporters repeat them every few minutes). undecodable: by reason. sequence.missing: lost on the way.
-The fields are described in the README; a field that the exporter did not send is absent.
+The fields are described in docs/fields.md; one that the exporter did not send is absent.
 
 Exit code 0: all files were read; 1: one could not be opened or is damaged (what came before is printed);
 2: wrong arguments; 3: the output could not be written.";

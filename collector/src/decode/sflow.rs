@@ -7,6 +7,7 @@ mod columns;
 mod interface;
 mod records;
 mod sample;
+mod sources;
 
 use std::net::IpAddr;
 
@@ -18,6 +19,7 @@ use super::sequence::Arrival;
 use super::streams::{Key, Stream, Streams};
 use crate::flow::{Protocol, SamplingFrom, TimeFrom};
 use sample::{Kind, Sample};
+use sources::Sources;
 
 /// How many samples are read before their columns are written.
 const CHUNK: usize = 64;
@@ -29,11 +31,12 @@ const EXPANDED_FLOW: u32 = 3;
 const EXPANDED_COUNTERS: u32 = 4;
 const DISCARDED: u32 = 5;
 
-/// What is kept between datagrams, only to reuse its memory.
+/// What is kept between datagrams: memory to reuse, and where each data source's samples are.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(super) struct State {
     samples: Vec<Sample>,
     text: String,
+    sources: Sources,
 }
 
 struct Header {
@@ -59,7 +62,7 @@ pub(super) fn decode<'a>(
     datagram: &Datagram<'_>,
     payload: &'a [u8],
     streams: &mut Streams,
-    scratch: &mut Scratch,
+    state: &mut State,
     output: &mut Output<'_>,
 ) -> Result<&'a [u8], Rejected> {
     let mut reader = Reader::new(payload);
@@ -73,7 +76,8 @@ pub(super) fn decode<'a>(
     }
     stream.settle(arrival, header.sequence, 1, print);
     let origin = datagram.origin(&key, at, datagram.received_ms);
-    Walk { reader, left: header.samples, stream, scratch, origin, output }.run();
+    let agent = state.sources.agent(&key);
+    Walk { reader, left: header.samples, stream, state, agent, origin, output }.run();
     Ok(&[])
 }
 
@@ -83,14 +87,16 @@ struct Walk<'a, 'o> {
     /// Samples that the header promised and that were not seen yet.
     left: u32,
     stream: &'a mut Stream,
-    scratch: &'a mut Scratch,
+    state: &'a mut State,
+    /// The agent in the table of data sources.
+    agent: u64,
     origin: Origin,
     output: &'a mut Output<'o>,
 }
 
 impl Walk<'_, '_> {
     fn run(mut self) {
-        self.scratch.samples.clear();
+        self.state.samples.clear();
         let mut room = self.output.room(CHUNK);
         while self.left > 0 {
             let Some((format, body)) = tagged(&mut self.reader) else {
@@ -99,7 +105,7 @@ impl Walk<'_, '_> {
             };
             self.left -= 1;
             self.take(format, body);
-            if self.scratch.samples.len() == room {
+            if self.state.samples.len() == room {
                 self.write();
                 room = self.output.room(CHUNK);
             }
@@ -121,16 +127,23 @@ impl Walk<'_, '_> {
             }
             _ => return self.count(Undecodable::UnknownSample, 1),
         };
-        match read(body, &mut self.scratch.text, self.output.batch) {
+        match read(body, &mut self.state.text, self.output.batch) {
             None => self.count(Undecodable::MalformedSample, 1),
             Some(sample) if !sample.is_record() => self.count(Undecodable::UnknownSample, 1),
-            Some(sample) => self.scratch.samples.push(sample),
+            Some(sample) => {
+                let tally = &mut self.stream.tally;
+                tally.skipped_records += u64::from(sample.skipped);
+                if let Some(taken) = &sample.taken {
+                    self.state.sources.count(self.agent, taken, tally);
+                }
+                self.state.samples.push(sample);
+            }
         }
     }
 
     /// Writes the samples read so far, in runs of one kind.
     fn write(&mut self) {
-        let samples = std::mem::take(&mut self.scratch.samples);
+        let samples = std::mem::take(&mut self.state.samples);
         for alike in samples.chunk_by(|one, next| one.kind == next.kind) {
             let Some(first) = alike.first() else { continue };
             let mut run = self.origin.run(self.output.batch.len(), alike.len());
@@ -143,8 +156,8 @@ impl Walk<'_, '_> {
             self.output.batch.push_run(run);
         }
         self.stream.tally.records += samples.len() as u64;
-        self.scratch.samples = samples;
-        self.scratch.samples.clear();
+        self.state.samples = samples;
+        self.state.samples.clear();
     }
 
     fn count(&mut self, reason: Undecodable, count: u32) {

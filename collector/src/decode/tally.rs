@@ -19,6 +19,9 @@ pub(super) struct Tally {
     pub(super) reordered: u64,
     pub(super) missing: i64,
     pub(super) restarts: u64,
+    pub(super) samples_missing: i64,
+    pub(super) exporter_drops: u64,
+    pub(super) skipped_records: u64,
 }
 
 impl Tally {
@@ -37,6 +40,9 @@ impl Tally {
             reordered: self.reordered,
             missing: self.missing,
             restarts: self.restarts,
+            samples_missing: self.samples_missing,
+            exporter_drops: self.exporter_drops,
+            skipped_records: self.skipped_records,
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum Group {
 
 macro_rules! columns {
     ($($variant:ident $name:literal $kind:ident $group:ident,)*) => {
-        /// A column of the flow record. What stands in each is said in the README's table of fields.
+        /// A column of the flow record. What stands in each is said in `docs/fields.md`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         #[allow(missing_docs, reason = "the table of names is the documentation")]

@@ -170,6 +170,9 @@ fn add_counts(sum: &mut StreamCounts, more: &StreamCounts) {
     sum.reordered += more.reordered;
     sum.missing += more.missing;
     sum.restarts += more.restarts;
+    sum.samples_missing += more.samples_missing;
+    sum.exporter_drops += more.exporter_drops;
+    sum.skipped_records += more.skipped_records;
 }
 
 fn add_listener(sum: &mut ListenerReport, more: &ListenerReport) {

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::capture::Counts;
+use crate::flow::Protocol;
 use crate::slot::{SequenceUnit, StreamReport};
 
 /// Everything that was counted.
@@ -52,6 +53,8 @@ struct Stream<'a> {
     undecodable: BTreeMap<&'a str, u64>,
     sequence: Sequence,
     #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<Samples>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sampling_rate: Option<serde_json::Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_skew_ms: Option<i64>,
@@ -66,6 +69,14 @@ struct Sequence {
     missing: i64,
     restarts: u64,
     next: u32,
+}
+
+/// What sFlow says beside the sequence of its datagrams.
+#[derive(Serialize)]
+struct Samples {
+    missing: i64,
+    exporter_drops: u64,
+    skipped_records: u64,
 }
 
 impl Report {
@@ -141,6 +152,11 @@ impl<'a> Stream<'a> {
                 restarts: counts.restarts,
                 next: stream.next_sequence,
             },
+            samples: (key.protocol == Protocol::SFlow5.name()).then_some(Samples {
+                missing: counts.samples_missing,
+                exporter_drops: counts.exporter_drops,
+                skipped_records: counts.skipped_records,
+            }),
             sampling_rate: stream.sampling_rate.and_then(rate),
             clock_skew_ms: stream.clock_skew_ms,
         }

@@ -55,7 +55,7 @@ impl Sample {
                 ROUTER => self.router(&mut body)?,
                 GATEWAY => self.gateway(&mut body, text, batch)?,
                 // Known or not: nothing in it has a column.
-                _ => {}
+                _ => self.skipped += 1,
             }
         }
         Some(())

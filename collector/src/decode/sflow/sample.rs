@@ -1,6 +1,7 @@
 //! One flow sample or drop notification: its own header. The records in it are read in `records`.
 
 use super::interface::Interface;
+use super::sources::Taken;
 use crate::decode::packet::Packet;
 use crate::decode::reader::Reader;
 use crate::flow::{Batch, Column, TextRef};
@@ -44,21 +45,27 @@ pub(super) struct Sample {
     /// A raw header was read: the other descriptions of the packet add nothing.
     pub(super) raw: bool,
     pub(super) described: bool,
+    /// Records of formats that are not read.
+    pub(super) skipped: u32,
+    /// Who took the sample, and how it numbers its samples; notifications number other things.
+    pub(super) taken: Option<Taken>,
 }
 
 impl Sample {
     /// Format 1. `None` when its lengths contradict each other.
     pub(super) fn flow(body: &[u8], text: &mut String, batch: &mut Batch) -> Option<Self> {
         let mut reader = Reader::new(body);
-        let _sequence = reader.u32()?;
+        let sequence = reader.u32()?;
         let source = reader.u32()?;
+        let source = (source >> 24, source & 0x00ff_ffff);
         let rate = reader.u32()?;
-        let [_pool, _drops] = [reader.u32()?, reader.u32()?];
+        let [_pool, drops] = [reader.u32()?, reader.u32()?];
         let input = Interface::compact(reader.u32()?);
         let output = Interface::compact(reader.u32()?);
         let mut sample = Self::sampled(rate);
         sample.interfaces(input, output);
-        sample.direction((source >> 24, source & 0x00ff_ffff), input, output);
+        sample.taken = Some(Taken { source, sequence, drops });
+        sample.direction(source, input, output);
         sample.records(&mut reader, text, batch)?;
         Some(sample)
     }
@@ -66,14 +73,15 @@ impl Sample {
     /// Format 3: the same with 32 bits for each interface.
     pub(super) fn expanded_flow(body: &[u8], text: &mut String, batch: &mut Batch) -> Option<Self> {
         let mut reader = Reader::new(body);
-        let _sequence = reader.u32()?;
+        let sequence = reader.u32()?;
         let source = (reader.u32()?, reader.u32()?);
         let rate = reader.u32()?;
-        let [_pool, _drops] = [reader.u32()?, reader.u32()?];
+        let [_pool, drops] = [reader.u32()?, reader.u32()?];
         let input = Interface::expanded(reader.u32()?, reader.u32()?);
         let output = Interface::expanded(reader.u32()?, reader.u32()?);
         let mut sample = Self::sampled(rate);
         sample.interfaces(input, output);
+        sample.taken = Some(Taken { source, sequence, drops });
         sample.direction(source, input, output);
         sample.records(&mut reader, text, batch)?;
         Some(sample)
