@@ -42,7 +42,7 @@ pub(super) enum Start {
     Mpls,
 }
 
-/// What a packet's headers said. Only what `present` holds is meant; all else is 0.
+/// What a packet's headers said. Only what `present` holds is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Packet {
     pub(super) present: ColumnSet,
@@ -81,18 +81,32 @@ pub(super) struct Packet {
 }
 
 impl Packet {
-    /// Reads the headers at the start of `bytes`.
-    pub(super) fn read(start: Start, bytes: &[u8]) -> Self {
+    /// What the headers at the start of `bytes` say.
+    pub(super) fn of(start: Start, bytes: &[u8]) -> Self {
         let mut packet = Self::default();
+        packet.read(start, bytes);
+        packet
+    }
+
+    /// Reads the headers at the start of `bytes` in place of what was known. Fields that they do not hold keep
+    /// whatever stood there: clearing them all would cost more than reading.
+    pub(super) fn read(&mut self, start: Start, bytes: &[u8]) {
+        self.clear();
         let mut reader = Reader::new(bytes);
         // What follows the layers that end early is not there to be read.
         let _ = match start {
-            Start::Ethernet => packet.ethernet(&mut reader, bytes.len()),
-            Start::Ppp => packet.ppp(&mut reader, bytes.len()),
-            Start::Mpls => packet.mpls(&mut reader, bytes.len()),
-            Start::Ip => packet.version(&mut reader, bytes.len()),
+            Start::Ethernet => self.ethernet(&mut reader, bytes.len()),
+            Start::Ppp => self.ppp(&mut reader, bytes.len()),
+            Start::Mpls => self.mpls(&mut reader, bytes.len()),
+            Start::Ip => self.version(&mut reader, bytes.len()),
         };
-        packet
+    }
+
+    /// Forgets what is known.
+    pub(super) fn clear(&mut self) {
+        self.present = ColumnSet::default();
+        self.ip_length = 0;
+        self.network_at = 0;
     }
 
     /// Whether the IP header with its addresses was seen.

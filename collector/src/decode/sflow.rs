@@ -35,6 +35,8 @@ const DISCARDED: u32 = 5;
 #[derive(Debug, Default)]
 pub(super) struct State {
     samples: Vec<Sample>,
+    /// How many of them are read and not yet written.
+    filled: usize,
     text: String,
     sources: Sources,
 }
@@ -96,7 +98,8 @@ struct Walk<'a, 'o> {
 
 impl Walk<'_, '_> {
     fn run(mut self) {
-        self.state.samples.clear();
+        self.state.samples.resize_with(CHUNK, Sample::default);
+        self.state.filled = 0;
         let mut room = self.output.room(CHUNK);
         while self.left > 0 {
             let Some((format, body)) = tagged(&mut self.reader) else {
@@ -105,7 +108,7 @@ impl Walk<'_, '_> {
             };
             self.left -= 1;
             self.take(format, body);
-            if self.state.samples.len() == room {
+            if self.state.filled == room {
                 self.write();
                 room = self.output.room(CHUNK);
             }
@@ -117,33 +120,37 @@ impl Walk<'_, '_> {
     }
 
     fn take(&mut self, format: u32, body: &[u8]) {
+        let State { samples, filled, text, sources } = &mut *self.state;
+        let Some(sample) = samples.get_mut(*filled) else { return };
+        let batch = &mut *self.output.batch;
         let read = match format {
-            FLOW => Sample::flow,
-            EXPANDED_FLOW => Sample::expanded_flow,
-            DISCARDED => Sample::discarded,
+            FLOW => sample.flow(body, text, batch),
+            EXPANDED_FLOW => sample.expanded_flow(body, text, batch),
+            DISCARDED => sample.discarded(body, text, batch),
             COUNTERS | EXPANDED_COUNTERS => {
                 self.stream.tally.options_records += 1;
                 return;
             }
             _ => return self.count(Undecodable::UnknownSample, 1),
         };
-        match read(body, &mut self.state.text, self.output.batch) {
-            None => self.count(Undecodable::MalformedSample, 1),
-            Some(sample) if !sample.is_record() => self.count(Undecodable::UnknownSample, 1),
-            Some(sample) => {
-                let tally = &mut self.stream.tally;
-                tally.skipped_records += u64::from(sample.skipped);
-                if let Some(taken) = &sample.taken {
-                    self.state.sources.count(self.agent, taken, tally);
-                }
-                self.state.samples.push(sample);
-            }
+        if read.is_none() {
+            return self.count(Undecodable::MalformedSample, 1);
+        }
+        let tally = &mut self.stream.tally;
+        tally.skipped_records += u64::from(sample.skipped);
+        if let Some(taken) = &sample.taken {
+            sources.count(self.agent, taken, tally);
+        }
+        if sample.is_record() {
+            *filled += 1;
+        } else {
+            self.count(Undecodable::UnknownSample, 1);
         }
     }
 
     /// Writes the samples read so far, in runs of one kind.
     fn write(&mut self) {
-        let samples = std::mem::take(&mut self.state.samples);
+        let samples = self.state.samples.get(..self.state.filled).unwrap_or_default();
         for alike in samples.chunk_by(|one, next| one.kind == next.kind) {
             let Some(first) = alike.first() else { continue };
             let mut run = self.origin.run(self.output.batch.len(), alike.len());
@@ -156,8 +163,7 @@ impl Walk<'_, '_> {
             self.output.batch.push_run(run);
         }
         self.stream.tally.records += samples.len() as u64;
-        self.state.samples = samples;
-        self.state.samples.clear();
+        self.state.filled = 0;
     }
 
     fn count(&mut self, reason: Undecodable, count: u32) {

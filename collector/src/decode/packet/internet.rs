@@ -51,8 +51,11 @@ impl Packet {
         // Information element 197: reserved, don't fragment, more fragments, from the highest bit on.
         self.ip_flags = f0 & 0xe0;
         self.set(Column::IpFlags);
-        self.set(Column::FragmentId);
-        self.set(Column::FragmentOffset);
+        // RFC 6864, 4.1: the identification of an atomic datagram means nothing.
+        if fragment != 0x4000 {
+            self.set(Column::FragmentId);
+            self.set(Column::FragmentOffset);
+        }
         self.addressed(tos, ttl);
         let options = usize::from(lead & 0x0f).checked_sub(5)? * 4;
         let upper = Upper { proto, first: self.fragment_offset == 0 };

@@ -20,7 +20,7 @@ fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 fn read(frame: &[u8]) -> Packet {
-    Packet::read(Start::Ethernet, frame)
+    Packet::of(Start::Ethernet, frame)
 }
 
 fn mapped(address: [u8; 4]) -> u128 {
@@ -109,7 +109,7 @@ fn ppp_mpls_and_bare_ip_samples_are_read() {
         (Start::Ip, ip),
     ];
     for (start, bytes) in starts {
-        let packet = Packet::read(start, &bytes);
+        let packet = Packet::of(start, &bytes);
         assert_eq!((packet.src_addr, packet.dst_port), (mapped(SOURCE), 53), "{start:?}");
     }
 }
@@ -127,10 +127,18 @@ fn a_fragment_has_no_ports_unless_it_is_the_first() {
     ip[6] = 0x20;
     let first = read(&frame(IPV4, &ip));
     assert_eq!((first.dst_port, first.ip_flags), (53, 0x20));
+    assert!(first.present.contains(Column::FragmentId));
     ip[7] = 185;
     let later = read(&frame(IPV4, &ip));
     assert!(!later.present.contains(Column::DstPort));
     assert_eq!(later.fragment_offset, 185);
+}
+
+#[test]
+fn an_identification_that_means_nothing_is_left_out() {
+    // RFC 6864, 4.1: of a datagram that neither is nor may be fragmented.
+    let atomic = read(&frame(IPV4, &ipv4_udp(53, b"x")));
+    assert_eq!((atomic.ip_flags, atomic.present.contains(Column::FragmentId)), (0x40, false));
 }
 
 #[test]
@@ -280,7 +288,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(start in 0_u8..4, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let start = [Start::Ethernet, Start::Ppp, Start::Ip, Start::Mpls][usize::from(start)];
-        let packet = Packet::read(start, &bytes);
+        let packet = Packet::of(start, &bytes);
         prop_assert!(packet.network_at as usize <= bytes.len());
     }
 

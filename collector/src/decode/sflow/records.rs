@@ -7,7 +7,7 @@ use super::sample::Sample;
 use super::tagged;
 use crate::decode::packet::{Packet, Start};
 use crate::decode::reader::Reader;
-use crate::flow::{Batch, Column, TEXT_LIMIT, address_bits};
+use crate::flow::{Batch, Column, ColumnSet, TEXT_LIMIT, address_bits};
 
 /// Flow record formats of enterprise 0.
 const RAW_HEADER: u32 = 1;
@@ -72,7 +72,6 @@ impl Sample {
             return Some(());
         }
         self.raw = true;
-        self.described = true;
         let start = match protocol {
             1 => Some(Start::Ethernet),
             7 | 14 => Some(Start::Ppp),
@@ -81,8 +80,9 @@ impl Sample {
             _ => None,
         };
         if let Some(start) = start {
-            self.headers(Packet::read(start, header));
+            self.headers(start, header);
         }
+        self.described = true;
         if !matches!(protocol, 11 | 12) {
             self.l2_bytes = frame_length.into();
             self.set(Column::L2Bytes);
@@ -94,18 +94,18 @@ impl Sample {
         Some(())
     }
 
-    /// Takes what the headers said, unless the other records said more: they describe a packet that the header
+    /// Takes what the headers say, unless the other records said more: they describe a packet that the header
     /// record holds too little of.
-    fn headers(&mut self, read: Packet) {
-        if self.packet.has_ip() && !read.has_ip() {
-            return;
-        }
+    fn headers(&mut self, start: Start, header: &[u8]) {
         let mut kept = self.packet.present;
-        for column in DESCRIPTION {
-            kept.remove(column);
+        if self.described {
+            if self.packet.has_ip() && !Packet::of(start, header).has_ip() {
+                return;
+            }
+            kept = kept.difference(&ColumnSet::of(&DESCRIPTION));
         }
         let vlan = self.packet.src_vlan;
-        self.packet = read;
+        self.packet.read(start, header);
         if kept.contains(Column::SrcVlan) {
             self.packet.src_vlan = vlan;
         }

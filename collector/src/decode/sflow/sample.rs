@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Event,
 }
 
-/// What becomes one row. What it has stands in `packet.present`.
+/// What becomes one row; reused. What it has stands in `packet.present`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sample {
     pub(super) kind: Kind,
@@ -52,8 +52,8 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Format 1. `None` when its lengths contradict each other.
-    pub(super) fn flow(body: &[u8], text: &mut String, batch: &mut Batch) -> Option<Self> {
+    /// Reads format 1 in place of what stood here. `None` when its lengths contradict each other.
+    pub(super) fn flow(&mut self, body: &[u8], text: &mut String, batch: &mut Batch) -> Option<()> {
         let mut reader = Reader::new(body);
         let sequence = reader.u32()?;
         let source = reader.u32()?;
@@ -62,16 +62,12 @@ impl Sample {
         let [_pool, drops] = [reader.u32()?, reader.u32()?];
         let input = Interface::compact(reader.u32()?);
         let output = Interface::compact(reader.u32()?);
-        let mut sample = Self::sampled(rate);
-        sample.interfaces(input, output);
-        sample.taken = Some(Taken { source, sequence, drops });
-        sample.direction(source, input, output);
-        sample.records(&mut reader, text, batch)?;
-        Some(sample)
+        self.sampled(rate, Taken { source, sequence, drops }, input, output);
+        self.records(&mut reader, text, batch)
     }
 
     /// Format 3: the same with 32 bits for each interface.
-    pub(super) fn expanded_flow(body: &[u8], text: &mut String, batch: &mut Batch) -> Option<Self> {
+    pub(super) fn expanded_flow(&mut self, body: &[u8], text: &mut String, batch: &mut Batch) -> Option<()> {
         let mut reader = Reader::new(body);
         let sequence = reader.u32()?;
         let source = (reader.u32()?, reader.u32()?);
@@ -79,16 +75,12 @@ impl Sample {
         let [_pool, drops] = [reader.u32()?, reader.u32()?];
         let input = Interface::expanded(reader.u32()?, reader.u32()?);
         let output = Interface::expanded(reader.u32()?, reader.u32()?);
-        let mut sample = Self::sampled(rate);
-        sample.interfaces(input, output);
-        sample.taken = Some(Taken { source, sequence, drops });
-        sample.direction(source, input, output);
-        sample.records(&mut reader, text, batch)?;
-        Some(sample)
+        self.sampled(rate, Taken { source, sequence, drops }, input, output);
+        self.records(&mut reader, text, batch)
     }
 
     /// Format 5: one dropped packet and why.
-    pub(super) fn discarded(body: &[u8], text: &mut String, batch: &mut Batch) -> Option<Self> {
+    pub(super) fn discarded(&mut self, body: &[u8], text: &mut String, batch: &mut Batch) -> Option<()> {
         let mut reader = Reader::new(body);
         let _sequence = reader.u32()?;
         let _source = (reader.u32()?, reader.u32()?);
@@ -96,13 +88,13 @@ impl Sample {
         let input = Interface::expanded(0, reader.u32()?);
         let _output = reader.u32()?;
         let reason = Interface::expanded(1, reader.u32()?);
-        let mut sample = Self { kind: Kind::Event, ..Self::default() };
-        sample.interfaces(input, reason);
-        sample.records(&mut reader, text, batch)?;
+        self.clear(Kind::Event);
+        self.interfaces(input, reason);
+        self.records(&mut reader, text, batch)?;
         for counter in [Column::Bytes, Column::L2Bytes] {
-            sample.packet.present.remove(counter);
+            self.packet.present.remove(counter);
         }
-        Some(sample)
+        Some(())
     }
 
     /// Whether there is something to tell: a packet that a record described, or that one was dropped.
@@ -110,14 +102,26 @@ impl Sample {
         self.described || self.kind == Kind::Event
     }
 
-    fn sampled(rate: u32) -> Self {
-        let kind = if rate == 0 { Kind::Unrated } else { Kind::Rated };
-        let mut sample = Self { kind, rate: rate as f32, ..Self::default() };
-        sample.set(Column::Packets);
-        if kind == Kind::Rated {
-            sample.set(Column::SamplingRate);
+    fn sampled(&mut self, rate: u32, taken: Taken, input: Interface, output: Interface) {
+        self.clear(if rate == 0 { Kind::Unrated } else { Kind::Rated });
+        self.taken = Some(taken);
+        self.rate = rate as f32;
+        self.set(Column::Packets);
+        if rate > 0 {
+            self.set(Column::SamplingRate);
         }
-        sample
+        self.interfaces(input, output);
+        self.direction(taken.source, input, output);
+    }
+
+    /// Forgets the sample that stood here; as in [`Packet::read`], values without presence stay.
+    fn clear(&mut self, kind: Kind) {
+        self.kind = kind;
+        self.packet.clear();
+        self.raw = false;
+        self.described = false;
+        self.skipped = 0;
+        self.taken = None;
     }
 
     pub(super) fn set(&mut self, column: Column) {

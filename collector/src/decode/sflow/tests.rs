@@ -249,11 +249,11 @@ fn samples_of_different_shape_in_one_datagram_keep_their_own_columns() {
     assert_eq!(counts.unwrap().records, 3);
     assert_has(
         &lines[0],
-        serde_json::json!({"tcp_flags": 16, "fragment_id": 0, "ipv6_flow_label": null, "in_if": 3}),
+        serde_json::json!({"tcp_flags": 16, "ip_flags": 64, "ipv6_flow_label": null, "in_if": 3}),
     );
     assert_has(
         &lines[1],
-        serde_json::json!({"tcp_flags": null, "fragment_id": null, "ipv6_flow_label": 0, "in_if": null}),
+        serde_json::json!({"tcp_flags": null, "ip_flags": null, "ipv6_flow_label": 0, "in_if": null}),
     );
     assert_has(&lines[1], serde_json::json!({"sampling_rate": 20, "in_if_state": "unknown", "bytes": 57}));
     assert_has(&lines[2], serde_json::json!({"sampling_rate": null, "tcp_flags": 16, "in_if_state": null}));
