@@ -8,5 +8,6 @@ pub mod exporter;
 pub mod namespace;
 pub mod nfdump;
 pub mod program;
+pub mod tap;
 pub mod traffic;
 pub mod weir;
