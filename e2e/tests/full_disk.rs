@@ -109,7 +109,9 @@ async fn a_full_disk_refuses_blocks_for_now_and_nothing_acknowledged_is_lost() {
             Err(ApplyError::Refused(why)) => panic!("a good block is refused: {why}"),
         }
         // The store may fail too: then the journal keeps what was acknowledged.
-        let _ = aggregator.checkpoint().await;
+        if acknowledged % 10 == 0 {
+            let _ = aggregator.checkpoint().await;
+        }
         assert!(acknowledged < 1_500, "the disk is not full yet");
     }
     assert!(aggregator.reader().counts().failed_writes > 0);

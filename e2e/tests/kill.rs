@@ -106,7 +106,7 @@ impl World {
     fn sums(&self, channel: &str) -> Tally {
         let of = |metric: &str| {
             let path = format!(
-                "/api/v1/profiles/default/proof/series?channels={channel}&metric={metric}&value=sum&step=60s"
+                "/api/v1/profiles/default/proof/series?channels={channel}&metric={metric}&value=sum&step=60000"
             );
             let answer = self.get(&path);
             let values =
