@@ -8,6 +8,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::program::output_of;
@@ -140,14 +141,18 @@ pub fn require_root() {
     );
 }
 
-/// Removes the namespaces of runs that are no more.
+/// Removes the namespaces of runs that are no more, and ends what still lives in them.
 fn sweep() {
     let Ok(entries) = fs::read_dir(FOLDER) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').nth(1)?.parse::<u32>().ok());
         if owner.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists()) {
-            ip(&["netns", "del", &name]);
+            let left = Namespace { name };
+            for id in left.processes().lines().filter_map(|line| Pid::from_raw(line.trim().parse().ok()?)) {
+                // It may end by itself meanwhile.
+                let _ = kill_process(id, Signal::KILL);
+            }
         }
     }
 }
