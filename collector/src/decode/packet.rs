@@ -20,18 +20,7 @@ const PPPOE_SESSION: u16 = 0x8864;
 const BRIDGING: u16 = 0x6558;
 
 /// The label stack entries that have a column, from the top.
-pub(super) const LABELS: [Column; 10] = [
-    Column::MplsLabel1,
-    Column::MplsLabel2,
-    Column::MplsLabel3,
-    Column::MplsLabel4,
-    Column::MplsLabel5,
-    Column::MplsLabel6,
-    Column::MplsLabel7,
-    Column::MplsLabel8,
-    Column::MplsLabel9,
-    Column::MplsLabel10,
-];
+pub(super) const LABELS: [Column; 10] = Column::MPLS_LABELS;
 
 /// How a sampled header starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
