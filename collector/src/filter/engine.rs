@@ -2,6 +2,8 @@
 
 mod broad;
 
+use std::ops::Range;
+
 use foldhash::HashMap;
 
 use super::index::{AddressIndex, Candidate, Key, Keys, NumberIndex, PortIndex};
@@ -108,37 +110,58 @@ impl Engine {
 
     fn run_rows(&mut self, batch: &Batch, run: &Run, only: Option<&Mask>, pairs: &mut Vec<(u16, u16)>) {
         let Self { ports, addresses, numbers, rest, seen, .. } = self;
-        let port_values =
-            PORTS.map(|(column, side)| (Values::of(batch, run, column, batch.u16s(column)), side));
-        let addr_values =
+        let by_port = PORTS.map(|(column, side)| (Values::of(batch, run, column, batch.u16s(column)), side));
+        let by_address =
             ADDRESSES.map(|(column, side)| (Values::of(batch, run, column, batch.addrs(column)), side));
         let mut found = Found { batch, run, rest, seen, pairs, row: 0, begin: 0 };
-        for row in run.rows() {
-            if only.is_some_and(|only| !only.get(row)) {
-                continue;
-            }
-            found.begin_row(row);
-            if let Some(ports) = ports {
-                for (values, side) in &port_values {
-                    if let Some(port) = values.and_then(|values| values.get(row)) {
-                        found.add(ports.candidates(port), *side);
+        for word in run.start / 64..(run.start + run.len).div_ceil(64) {
+            let rows = run.start.max(word * 64)..(run.start + run.len).min(word * 64 + 64);
+            // Where ports alone lead to channels, most rows need no more than a look at two bits.
+            let mut wanted = match ports {
+                Some(ports) if addresses.is_none() && numbers.is_empty() => wanted(ports, &by_port, &rows),
+                _ => (u64::MAX >> (64 - rows.len())) << (rows.start % 64),
+            };
+            wanted &= only.map_or(u64::MAX, |only| only.words()[word]);
+            while wanted != 0 {
+                let row = word * 64 + wanted.trailing_zeros() as usize;
+                wanted &= wanted - 1;
+                found.begin_row(row);
+                if let Some(ports) = ports {
+                    for (values, side) in &by_port {
+                        if let Some(port) = values.and_then(|values| values.get(row))
+                            && ports.wants(port)
+                        {
+                            found.add(ports.candidates(port), *side);
+                        }
                     }
                 }
-            }
-            if let Some(addresses) = addresses {
-                for (values, side) in &addr_values {
-                    if let Some(address) = values.and_then(|values| values.get(row)) {
-                        found.add(addresses.candidates(address), *side);
+                if let Some(addresses) = addresses {
+                    for (values, side) in &by_address {
+                        if let Some(address) = values.and_then(|values| values.get(row)) {
+                            found.add(addresses.candidates(address), *side);
+                        }
                     }
                 }
-            }
-            for index in numbers.iter() {
-                if batch.has(run, index.column, row) {
+                for index in numbers.iter().filter(|index| batch.has(run, index.column, row)) {
                     found.add(index.candidates(batch, row), 1);
                 }
             }
         }
     }
+}
+
+/// The rows of one word of which a port has candidates.
+fn wanted(ports: &PortIndex, columns: &[(Option<Values<'_, u16>>, u8)], rows: &Range<usize>) -> u64 {
+    let mut wanted = 0;
+    for values in columns.iter().filter_map(|(values, _)| *values) {
+        let mut word = 0;
+        for (place, port) in values.values[rows.clone()].iter().enumerate() {
+            word |= u64::from(ports.wants(*port)) << place;
+        }
+        let valid = values.valid.map_or(u64::MAX, |valid| valid.words()[rows.start / 64]);
+        wanted |= word << (rows.start % 64) & valid;
+    }
+    wanted
 }
 
 /// The candidates of one row on their way to the hits.

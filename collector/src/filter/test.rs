@@ -173,15 +173,14 @@ impl Test {
         let counter = |column| batch.has(run, column, row).then(|| scaled(batch, run, column, row));
         match self {
             Self::Columns { join, probes } => {
-                let mut carried = probes.iter().filter(|probe| batch.has(run, probe.column, row)).peekable();
+                let carries = |probe: &Probe| batch.has(run, probe.column, row);
+                let passes = |probe: &Probe| probe.check.passes(batch, probe.column, row);
                 match join {
-                    Join::Any => carried.any(|probe| probe.check.passes(batch, probe.column, row)),
-                    Join::All => probes.iter().all(|probe| {
-                        batch.has(run, probe.column, row) && probe.check.passes(batch, probe.column, row)
-                    }),
+                    Join::Any => probes.iter().any(|probe| carries(probe) && passes(probe)),
+                    Join::All => probes.iter().all(|probe| carries(probe) && passes(probe)),
                     Join::Carried => {
-                        carried.peek().is_some()
-                            && carried.all(|probe| probe.check.passes(batch, probe.column, row))
+                        probes.iter().any(carries)
+                            && probes.iter().all(|probe| !carries(probe) || passes(probe))
                     }
                 }
             }

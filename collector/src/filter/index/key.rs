@@ -123,8 +123,8 @@ fn width_cost(first: u128, last: u128) -> Option<u64> {
     let bits = 128 - (last - first).leading_zeros();
     let mapped = first >> 32 == 0xffff;
     match (mapped, bits) {
-        (true, 0..=24) => Some(1 << (bits / 4)),
-        (false, 0..=112) => Some(1 << (bits / 16)),
+        (true, 0..=24) => Some(1 << (bits / 2)),
+        (false, 0..=112) => Some(1 << (bits / 8)),
         _ => None,
     }
 }

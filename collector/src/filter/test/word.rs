@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crds::filter::Compare;
 
-use super::{Check, Flags, Join, Probe, Test};
-use crate::flow::{Batch, Column, Kind, Mask, Run};
+use super::{Check, Flags, Join, Probe, Test, holds};
+use crate::flow::{Batch, Column, Kind, Mask, Run, scaled};
 
 impl Test {
     /// Sets the bits of those rows of the run that pass.
@@ -41,6 +41,9 @@ impl Test {
                 some & !failed
             }
             Self::Flags { column, want, bits } => flags(batch, run, &rows, *column, *want, *bits),
+            Self::Counter { columns, compare, value } if columns.len() == 1 => {
+                counter(batch, run, &rows, columns[0], *compare, *value)
+            }
             _ => bits(rows, |row| self.passes(batch, run, row)),
         }
     }
@@ -115,6 +118,24 @@ fn compared<T: Copy + Into<u64>>(values: &[T], rows: &Range<usize>, compare: Com
         Compare::Ge => tested(values, rows, |value| value.into() >= constant),
         Compare::Le => tested(values, rows, |value| value.into() <= constant),
     }
+}
+
+fn counter(
+    batch: &Batch,
+    run: &Run,
+    rows: &Range<usize>,
+    column: Column,
+    compare: Compare,
+    constant: u64,
+) -> u64 {
+    let carried = carried(batch, run, column, rows);
+    if carried == 0 {
+        return 0;
+    }
+    if !run.present.contains(Column::SamplingRate) {
+        return compared(batch.u64s(column), rows, compare, constant) & carried;
+    }
+    bits(rows.clone(), |row| holds(scaled(batch, run, column, row), compare, constant)) & carried
 }
 
 fn flags(batch: &Batch, run: &Run, rows: &Range<usize>, column: Column, want: Flags, bits: u8) -> u64 {
