@@ -5,6 +5,9 @@ use crate::slot::Addition;
 /// A backward step up to this is waited out in the newest slot; past it, slots follow the clock again.
 const STEP_BACK_MS: u64 = 60_000;
 
+/// By how much two cuts may seem apart because clocks are read in whole milliseconds.
+const ROUNDING_MS: u64 = 5;
+
 /// Slots never go back by less than [`STEP_BACK_MS`]: after a small backward step flows count in the newest
 /// slot until the clock has passed it.
 #[derive(Clone, Debug)]
@@ -35,7 +38,10 @@ impl SlotClock {
         if self.covered_until > now_ms && self.covered_until - now_ms > STEP_BACK_MS {
             self.covered_until = from;
         }
-        from = from.max(self.covered_until);
+        // Both clocks are cut to milliseconds: what lies between two cuts that follow each other is no hole.
+        if from.saturating_sub(self.covered_until) <= ROUNDING_MS || from < self.covered_until {
+            from = self.covered_until;
+        }
         while from < now_ms {
             let start = from - from % self.slot_ms;
             let until = (start + self.slot_ms).min(now_ms);
@@ -77,6 +83,19 @@ mod tests {
         // The wall clock went back half a second while two seconds passed.
         clock.cover(1_002_500, 2_000, &mut second);
         assert_eq!(second[0].covered_ms, 1_500);
+    }
+
+    #[test]
+    fn cuts_that_follow_each_other_cover_every_millisecond() {
+        let mut clock = SlotClock::new(10_000);
+        let mut all = Vec::new();
+        for cut in 1..=10 {
+            let mut additions = Vec::new();
+            clock.cover(1_000_000 + cut * 2_000, 1_999, &mut additions);
+            all.extend(additions);
+        }
+        let covered: u32 = all.iter().filter(|a| a.slot_start_ms == 1_010_000).map(|a| a.covered_ms).sum();
+        assert_eq!(covered, 10_000);
     }
 
     #[test]
