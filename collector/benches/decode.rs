@@ -11,7 +11,7 @@ use collector::flow::Batch;
 use crds::config::Protocol;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-#[allow(dead_code, reason = "shared with the tests, which use all of it")]
+#[expect(dead_code, reason = "shared with the tests, which use all of it")]
 #[path = "../tests/decoding/message.rs"]
 mod message;
 

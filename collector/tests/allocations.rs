@@ -7,7 +7,7 @@ use collector::decode::{Datagram, Decoder, Limits};
 use collector::flow::Batch;
 use crds::config::{ListenerConfig, Protocol, SamplingConfig, SourceConfig};
 
-#[allow(dead_code, reason = "shared with the decoding tests, which use all of it")]
+#[expect(dead_code, reason = "shared with the decoding tests, which use all of it")]
 #[path = "decoding/message.rs"]
 mod message;
 
