@@ -8,7 +8,7 @@ use e2e::traffic::{
 };
 use e2e::weir::{Weir, write_folder};
 
-use super::place::{Collectors, Counted, Place};
+use super::place::{Collectors, Counted, EVERY, Place};
 
 /// Runs the conversation through a switch that exports, waits for what `until` waits for, and takes the export away.
 fn observe<'a>(place: &'a Place, kind: Kind, export: Export, until: impl Fn(&Collectors<'_>)) -> Counted<'a> {
@@ -38,7 +38,7 @@ fn openvswitch_with_netflow5_is_counted_as_sent() {
     });
     counted.assert_sent("dns", framed(DNS_IPV4));
     counted.assert_sent("ping", framed(PING));
-    counted.assert_like_nfcapd();
+    counted.assert_like_nfcapd(EVERY);
     // Its sequence is the number of a datagram's last flow, not of its first: what seems missing is no loss.
     counted.assert_decoded("netflow5");
     counted.end();
@@ -54,7 +54,7 @@ fn openvswitch_with_sflow_sampling_every_packet_is_counted_as_sent() {
     counted.assert_sent("dns4", samples(DNS_IPV4));
     counted.assert_sent("dns6", samples(DNS_IPV6));
     counted.assert_sent("ping", samples(PING));
-    counted.assert_like_sfcapd();
+    counted.assert_like_sfcapd(EVERY);
     counted.assert_lossless("sflow5");
     counted.end();
 }

@@ -4,7 +4,7 @@ use e2e::exporter::pmacctd::{Plugin, Pmacctd};
 use e2e::nfdump::{Kind, Sums};
 use e2e::traffic::{DNS_IPV4, DNS_IPV6, HTTP_AT_LEAST, PING, converse};
 
-use super::place::{Collectors, Counted, Place};
+use super::place::{CONVERSATION, Collectors, Counted, Place};
 
 /// Runs the conversation past pmacctd and waits for what `until` waits for.
 fn observe<'a>(place: &'a Place, kind: Kind, plugin: Plugin, until: impl Fn(&Collectors<'_>)) -> Counted<'a> {
@@ -28,7 +28,7 @@ fn nfprobe_agrees(version: u8, protocol: &str, dns6: Sums) {
     counted.assert_sent("dns4", DNS_IPV4);
     counted.assert_sent("dns6", dns6);
     counted.assert_sent("ping", PING);
-    counted.assert_like_nfcapd();
+    counted.assert_like_nfcapd(CONVERSATION);
     counted.assert_lossless(protocol);
     counted.end();
 }
@@ -59,7 +59,7 @@ fn pmacctd_sfprobe_sampling_every_packet_is_counted_as_sent() {
     counted.assert_sent("dns4", samples(DNS_IPV4));
     counted.assert_sent("dns6", samples(DNS_IPV6));
     counted.assert_sent("ping", samples(PING));
-    counted.assert_like_sfcapd();
+    counted.assert_like_sfcapd(CONVERSATION);
     counted.assert_lossless("sflow5");
     counted.end();
 }

@@ -4,7 +4,7 @@ use e2e::exporter::softflowd::Softflowd;
 use e2e::nfdump::{Kind, Sums};
 use e2e::traffic::{DNS_IPV4, DNS_IPV6, HTTP_AT_LEAST, PING, converse, fill};
 
-use super::place::Place;
+use super::place::{EVERY, Place};
 
 /// More packets than the conversation has, and fewer than conversation and filling together.
 const SEEN: u64 = 110;
@@ -23,7 +23,7 @@ fn counts_agree(version: u8, protocol: &str, dns6: Sums) {
     counted.assert_sent("dns4", DNS_IPV4);
     counted.assert_sent("dns6", dns6);
     counted.assert_sent("ping", PING);
-    counted.assert_like_nfcapd();
+    counted.assert_like_nfcapd(EVERY);
     counted.assert_lossless(protocol);
     counted.end();
 }
