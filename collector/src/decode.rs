@@ -8,6 +8,7 @@ mod execute;
 mod facts;
 mod fields;
 mod finish;
+mod habit;
 mod normalize;
 mod output;
 mod packet;

@@ -1,5 +1,7 @@
 //! Datagrams become rows: what each protocol's ordinary case gives, and what is counted.
 
+#[path = "decoding/differential.rs"]
+mod differential;
 #[path = "decoding/hostile.rs"]
 mod hostile;
 #[path = "decoding/ipfix.rs"]

@@ -5,6 +5,7 @@
 //! falls into a gap that was seen, and the start of a new epoch when it does not: whatever lies outside the
 //! gaps has been received already.
 
+use super::habit::{Habit, Unit};
 use super::tally::Tally;
 
 /// How many datagrams back a duplicate is recognized.
@@ -37,6 +38,7 @@ pub(super) struct Sequence {
     first_is_near: bool,
     /// At most so many units of the last datagram were not counted, because its sets could not be read.
     uncounted: u32,
+    habit: Habit,
     recent: Option<Box<Recent>>,
 }
 
@@ -60,6 +62,11 @@ impl Sequence {
         self.next
     }
 
+    /// The unit in which the exporter numbers its datagrams.
+    pub(super) fn unit(&self) -> Unit {
+        self.habit.unit()
+    }
+
     /// Judges a datagram before it is decoded; `print` is its [`fingerprint`]. Unless it is a duplicate,
     /// [`Sequence::settle`] must follow.
     pub(super) fn arrive(&mut self, number: u32, print: u32, now_ms: u64, tally: &mut Tally) -> Arrival {
@@ -69,6 +76,30 @@ impl Sequence {
             self.begin(number);
             return Arrival::Forward;
         }
+        if number != self.next || self.habit.unit() == Unit::Still {
+            if let Some(units) = self.seen(print) {
+                tally.received += units;
+                tally.duplicates += units;
+                return Arrival::Duplicate;
+            }
+        }
+        if self.habit.step(number) {
+            tally.missing -= std::mem::take(&mut self.habit.missing);
+            tally.restarts = tally.restarts.saturating_sub(std::mem::take(&mut self.habit.restarts));
+            self.begin(number);
+        }
+        if self.habit.unit() == Unit::Still {
+            return Arrival::Forward;
+        }
+        let before = (tally.missing, tally.restarts);
+        let arrival = self.place(number, waited_s, tally);
+        self.habit.missing += tally.missing - before.0;
+        self.habit.restarts += tally.restarts - before.1;
+        arrival
+    }
+
+    /// Finds where a number belongs that is no duplicate's.
+    fn place(&mut self, number: u32, waited_s: u64, tally: &mut Tally) -> Arrival {
         let uncounted = std::mem::take(&mut self.uncounted);
         let mut ahead = number.wrapping_sub(self.next);
         if ahead < 1 << 31 && uncounted > 0 {
@@ -79,11 +110,6 @@ impl Sequence {
         }
         if ahead == 0 {
             return Arrival::Forward;
-        }
-        if let Some(units) = self.seen(print) {
-            tally.received += units;
-            tally.duplicates += units;
-            return Arrival::Duplicate;
         }
         if ahead < 1 << 31 && u64::from(ahead) <= PLAUSIBLE + waited_s.saturating_mul(PLAUSIBLE) {
             tally.missing += i64::from(ahead);
@@ -100,15 +126,17 @@ impl Sequence {
         Arrival::Forward
     }
 
-    /// Counts the units of a datagram that [`Sequence::arrive`] let through, once they are known.
+    /// Counts the units of a datagram that [`Sequence::arrive`] let through, once they are known; `records` is
+    /// what it held, whatever the protocol counts by.
     pub(super) fn settle(
         &mut self,
         arrival: Arrival,
         number: u32,
-        units: u32,
+        (units, records): (u32, u32),
         print: u32,
         tally: &mut Tally,
     ) {
+        let units = self.habit.settle(number, units, records);
         tally.received += u64::from(units);
         match arrival {
             Arrival::Forward => {
@@ -123,6 +151,7 @@ impl Sequence {
                     self.recent().open_gap(number, before);
                 }
                 tally.missing -= i64::from(units);
+                self.habit.missing -= i64::from(units);
                 self.recent().fill_gap(number, units);
             }
             Arrival::Duplicate => return,

@@ -345,7 +345,7 @@ fn settle(message: &Message, arrival: Arrival, print: u32, streams: &mut Streams
     let v9 = message.key.protocol == Protocol::NetFlow9;
     let units = if v9 { 1 } else { message.records };
     let stream = streams.at(message.stream);
-    stream.settle(arrival, message.sequence, units, print);
+    stream.settle_records(arrival, message.sequence, (units, message.records), print);
     if !v9 && message.unknown > 0 && arrival == Arrival::Forward {
         stream
             .sequence

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 
+use super::habit::Unit;
 use super::reason::Undecodable;
 use super::sequence::{Arrival, Sequence, fingerprint};
 use super::tally::Tally;
@@ -108,8 +109,13 @@ impl Stream {
 
     /// Counts the units of a datagram that was let through: how far its number steps.
     pub(super) fn settle(&mut self, arrival: Arrival, number: u32, units: u32, print: u32) {
+        self.settle_records(arrival, number, (units, units), print);
+    }
+
+    /// The same where the protocol's unit is not the record: with how many there were.
+    pub(super) fn settle_records(&mut self, arrival: Arrival, number: u32, counts: (u32, u32), print: u32) {
         if !self.is_unknown() {
-            self.sequence.settle(arrival, number, units, print, &mut self.tally);
+            self.sequence.settle(arrival, number, counts, print, &mut self.tally);
         }
     }
 
@@ -139,7 +145,7 @@ impl Stream {
                 agent: self.key.agent,
             },
             source: String::new(),
-            unit: unit(self.key.protocol),
+            unit: unit(self.key.protocol, self.sequence.unit()),
             last_seen_ms: self.last_ms,
             sampling_rate: self.sampling_rate,
             clock_skew_ms: self.clock_skew_ms,
@@ -149,13 +155,17 @@ impl Stream {
     }
 }
 
-/// The unit in which a protocol numbers its datagrams.
-fn unit(protocol: Protocol) -> SequenceUnit {
-    match protocol {
-        Protocol::NetFlow5 | Protocol::NetFlow7 => SequenceUnit::Flows,
-        Protocol::NetFlow9 => SequenceUnit::Packets,
-        Protocol::Ipfix => SequenceUnit::Records,
-        Protocol::SFlow5 => SequenceUnit::Datagrams,
+/// The unit in which a stream numbers its datagrams: its protocol's own, unless it has another habit.
+fn unit(protocol: Protocol, habit: Unit) -> SequenceUnit {
+    match (habit, protocol) {
+        (Unit::Datagrams, Protocol::SFlow5) | (Unit::Own | Unit::Still, Protocol::SFlow5) => {
+            SequenceUnit::Datagrams
+        }
+        (Unit::Datagrams, _) | (Unit::Own | Unit::Still, Protocol::NetFlow9) => SequenceUnit::Packets,
+        (Unit::Own | Unit::Still | Unit::Records, Protocol::NetFlow5 | Protocol::NetFlow7) => {
+            SequenceUnit::Flows
+        }
+        (Unit::Own | Unit::Still, Protocol::Ipfix) | (Unit::Records, _) => SequenceUnit::Records,
     }
 }
 

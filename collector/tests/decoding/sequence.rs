@@ -2,6 +2,7 @@
 
 use super::message::V5;
 use super::rig::{NOW, Rig};
+use collector::slot::SequenceUnit;
 
 fn v5(sequence: u32, count: u16) -> Vec<u8> {
     V5 { sequence, count, ..V5::default() }.bytes()
@@ -78,4 +79,44 @@ fn what_was_sent_while_the_edge_was_down_is_told_as_missing() {
     rig.feed(&v5(50, 10));
     let counts = rig.report().counts;
     assert_eq!((counts.received, counts.missing), (10, 40));
+}
+
+#[test]
+fn numbers_in_another_unit_are_judged_by_it_once_they_fit_for_a_hundred_datagrams() {
+    let mut rig = Rig::new();
+    for at in 0..150 {
+        rig.feed(&v5(1000 + at, 7));
+    }
+    let report = rig.report();
+    assert_eq!(report.unit, SequenceUnit::Packets);
+    assert_eq!(report.counts.missing, 0, "what was taken for restarts and loss is taken back");
+    rig.feed(&v5(1155, 7));
+    assert_eq!(rig.report().counts.missing, 5, "five datagrams");
+    assert_eq!(rig.rows.len(), 151 * 7);
+}
+
+#[test]
+fn numbers_that_stand_still_tell_no_loss_and_duplicates_are_still_seen() {
+    let mut rig = Rig::new();
+    for at in 0..150 {
+        rig.feed(&V5 { uptime: 100_000 + at, ..V5::default() }.bytes());
+    }
+    rig.reports();
+    rig.feed(&V5 { uptime: 200_000, ..V5::default() }.bytes());
+    rig.feed(&V5 { uptime: 200_000, ..V5::default() }.bytes());
+    let counts = rig.report().counts;
+    assert_eq!((counts.missing, counts.restarts), (0, 0));
+    assert_eq!(rig.rows.len(), 151);
+}
+
+#[test]
+fn a_loss_now_and_then_does_not_make_another_habit() {
+    let mut rig = Rig::new();
+    for at in 0..500_u32 {
+        if at % 90 != 89 {
+            rig.feed(&v5(at * 2, 2));
+        }
+    }
+    let report = rig.report();
+    assert_eq!((report.unit, report.counts.missing, report.counts.restarts), (SequenceUnit::Flows, 10, 0));
 }
