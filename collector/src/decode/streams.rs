@@ -234,9 +234,7 @@ impl Streams {
             Some(at) => self.seen_again(at),
             None => self.admit(key, now_ms),
         };
-        if at != Self::UNKNOWN {
-            self.last = Some((key, at));
-        }
+        self.last = (at != Self::UNKNOWN).then_some((key, at));
         let stream = &mut self.streams[at as usize];
         stream.last_ms = stream.last_ms.max(now_ms);
         self.touch(at);
