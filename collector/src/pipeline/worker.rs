@@ -186,6 +186,7 @@ impl Worker {
         let elapsed = elapsed_ms(self.last_cut);
         self.last_cut = Instant::now();
         self.last_tick = self.last_cut;
+        self.decoder.tick(now);
         let (mut streams, rejected) = self.decoder.take_reports(&self.running.listeners);
         self.name_sources(&mut streams);
         let listeners = self.listeners(rejected);
