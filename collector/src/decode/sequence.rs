@@ -76,12 +76,11 @@ impl Sequence {
             self.begin(number);
             return Arrival::Forward;
         }
-        if number != self.next || self.habit.unit() == Unit::Still {
-            if let Some(units) = self.seen(print) {
-                tally.received += units;
-                tally.duplicates += units;
-                return Arrival::Duplicate;
-            }
+        let advances = number == self.next && self.habit.unit() != Unit::Still;
+        if !advances && let Some(units) = self.seen(print) {
+            tally.received += units;
+            tally.duplicates += units;
+            return Arrival::Duplicate;
         }
         if self.habit.step(number) {
             tally.missing -= std::mem::take(&mut self.habit.missing);

@@ -102,7 +102,9 @@ fn ipfix_header(payload: &[u8]) -> Option<Header<'_>> {
     let truncated = length > payload.len() || length < 16;
     let (body, rest) =
         reader.rest().split_at_checked(length.saturating_sub(16)).unwrap_or((reader.rest(), &[]));
-    let rest = if truncated { &[] } else { rest };
+    // What follows without being a message belongs to this one, whose length is wrong.
+    let follows = rest.len() >= 16 && rest.starts_with(&[0, 10]);
+    let (body, rest) = if follows && !truncated { (body, rest) } else { (reader.rest(), &[][..]) };
     Some(Header { sequence, domain, clock, promised: None, body, rest, truncated })
 }
 

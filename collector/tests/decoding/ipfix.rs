@@ -274,3 +274,23 @@ fn elements_without_a_column_are_kept_as_they_came() {
     let rig = one(&[(4, 1, 0), (99, 2, 0), (7, 3, 64_496)], &record(&[(6, 1), (0x0102, 2), (0xaabbcc, 3)]));
     expect(&rig.rows[0], &[("0.99", "[01, 02]"), ("64496.7", "[aa, bb, cc]")]);
 }
+
+#[test]
+fn several_messages_in_one_datagram_are_all_read() {
+    let mut rig = Rig::new();
+    let mut bytes = Message::ipfix(0).template(256, V4).data(256, &[v4(6, 1)]).bytes();
+    bytes.extend(Message::ipfix(1).data(256, &[v4(17, 2)]).bytes());
+    rig.feed(&bytes);
+    let counts = rig.report().counts;
+    assert_eq!((rig.rows.len(), counts.datagrams, counts.missing), (2, 2, 0));
+}
+
+#[test]
+fn a_message_that_is_longer_than_it_says_is_read_to_the_end_of_its_datagram() {
+    let mut rig = Rig::new();
+    let mut bytes = Message::ipfix(0).template(256, V4).data(256, &[v4(6, 1)]).bytes();
+    bytes[3] -= 2;
+    rig.feed(&bytes);
+    assert_eq!(rig.rows.len(), 1);
+    assert!(rig.report().counts.undecodable.is_empty());
+}
