@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, mpsc};
+use std::sync::{Arc, PoisonError, RwLockWriteGuard, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use crds::config::AggregatorConfig;
 use foldhash::HashMap;
 use tokio::sync::oneshot;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Progress};
 use super::journal::{Found, Journal};
 use super::level::Levels;
-use super::state::{Admission, Open};
+use super::state::{Admission, Open, State};
 use super::store::StoreError;
 use super::{ApplyError, IDLE, OpenError, Shared, Tick, markers, read};
 use crate::folder::FolderLock;
@@ -61,8 +61,13 @@ struct Writer {
     due: Instant,
     clock_seen: (Instant, u64),
     delete_from_ms: u64,
+    /// What a commit that failed was to make of the store.
+    suspect: Option<Stored>,
     _lock: FolderLock,
 }
+
+/// What a commit makes of the store: how far it is, and the series that expired.
+type Stored = (Progress, Vec<u32>);
 
 /// Reads the journal back and starts the thread.
 pub(super) fn start(
@@ -77,7 +82,8 @@ pub(super) fn start(
     shared.commit.store(journal.next() - 1, Ordering::Release);
     let now = Instant::now();
     let clock_seen = (now, (shared.clock)());
-    let mut writer = Writer { shared, journal, due: now, clock_seen, delete_from_ms: 0, _lock: lock };
+    let mut writer =
+        Writer { shared, journal, due: now, clock_seen, delete_from_ms: 0, suspect: None, _lock: lock };
     let thread = std::thread::Builder::new().name("aggregate".into());
     thread.spawn(move || writer.run(&queue)).map_err(OpenError::Thread)
 }
@@ -116,6 +122,20 @@ fn replay(shared: &Shared, found: &Found) {
         );
     }
     shared.counts.write().unwrap_or_else(PoisonError::into_inner).damaged_records = damaged;
+}
+
+/// Takes what the store holds out of the memory.
+fn saved(
+    shared: &Shared,
+    (progress, expired): Stored,
+    mut state: RwLockWriteGuard<'_, State>,
+    active_ms: u64,
+) -> Open {
+    let open = progress.open;
+    state.saved(&open);
+    state.names.remove(active_ms, &expired);
+    *shared.progress.write().unwrap_or_else(PoisonError::into_inner) = progress;
+    open
 }
 
 impl Writer {
@@ -206,6 +226,10 @@ impl Writer {
         if accepted.is_empty() {
             return Ok(());
         }
+        self.settle().map_err(|error| {
+            self.report(&error);
+            ApplyError::Unavailable(error.to_string())
+        })?;
         if self.journal.bytes() > JOURNAL_BYTES {
             return Err(ApplyError::Unavailable("the series store cannot be written: see the log".into()));
         }
@@ -252,23 +276,42 @@ impl Writer {
     }
 
     /// One transaction; what it holds leaves the memory before anybody can see it in the store.
-    fn store(&self, levels: &Levels, sequence: u64, now_ms: u64, last: bool) -> Result<Open, StoreError> {
+    fn store(&mut self, levels: &Levels, sequence: u64, now_ms: u64, last: bool) -> Result<Open, StoreError> {
+        self.settle()?;
         let shared = &self.shared;
         let delete = now_ms >= self.delete_from_ms;
+        let mut written = None;
         let change = |transaction: &redb::WriteTransaction| {
             let (state, progress) = (read(&shared.state), read(&shared.progress));
             let (state, progress) = (&*state, &*progress);
-            Checkpoint { state, levels, progress, sequence, now_ms, last, delete }.write(transaction)
+            let stored =
+                Checkpoint { state, levels, progress, sequence, now_ms, last, delete }.write(transaction)?;
+            written = Some(stored.clone());
+            Ok(stored)
         };
         let lock = || shared.state.write().unwrap_or_else(PoisonError::into_inner);
         let active_ms = now_ms.saturating_sub(levels.keep[0]);
-        shared.store.write_under(change, lock, |(progress, expired), mut state| {
-            let open = progress.open;
-            state.saved(&open);
-            state.names.remove(active_ms, &expired);
-            *shared.progress.write().unwrap_or_else(PoisonError::into_inner) = progress;
-            open
-        })
+        let done =
+            shared.store.write_under(change, lock, |stored, state| saved(shared, stored, state, active_ms));
+        if done.is_err() {
+            self.suspect = written;
+        }
+        done
+    }
+
+    /// A commit that failed at its very end may be on the disk all the same: then what it holds leaves the
+    /// memory now. Until this is known nothing more is counted, or it would be stored twice.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let Some((progress, _)) = &self.suspect else { return Ok(()) };
+        let on_disk = Progress::load(&self.shared.store.read()?)?;
+        let arrived = on_disk == *progress;
+        if let Some(stored) = self.suspect.take().filter(|_| arrived) {
+            tracing::warn!("a commit that had failed is on the disk: it counts");
+            let state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+            let active_ms = (self.shared.clock)().saturating_sub(self.shared.levels().keep[0]);
+            saved(&self.shared, stored, state, active_ms);
+        }
+        Ok(())
     }
 
     /// A clock that jumps ahead must not delete what is young.
