@@ -105,7 +105,7 @@ impl Element {
         mut each: impl FnMut(u128),
     ) {
         let side = |column: Option<Column>| {
-            let column = if reverse { column.map(swapped) } else { column };
+            let column = if reverse { column.map(Column::reversed) } else { column };
             column.filter(|column| batch.has(run, *column, row)).map(|column| value(batch, column, row))
         };
         let (source, destination) = (side(self.source), side(self.destination));
@@ -134,25 +134,5 @@ fn value(batch: &Batch, column: Column, row: usize) -> u128 {
         Kind::U16 => u128::from(batch.u16s(column)[row]),
         Kind::U64 | Kind::Mac => u128::from(batch.u64s(column)[row]),
         _ => u128::from(batch.u32s(column)[row]),
-    }
-}
-
-const fn swapped(column: Column) -> Column {
-    match column {
-        C::SrcAddr => C::DstAddr,
-        C::DstAddr => C::SrcAddr,
-        C::SrcPort => C::DstPort,
-        C::DstPort => C::SrcPort,
-        C::IpTos => C::DstTos,
-        C::DstTos => C::IpTos,
-        C::SrcAs => C::DstAs,
-        C::DstAs => C::SrcAs,
-        C::InIf => C::OutIf,
-        C::OutIf => C::InIf,
-        C::SrcMask => C::DstMask,
-        C::DstMask => C::SrcMask,
-        C::SrcVlan => C::DstVlan,
-        C::DstVlan => C::SrcVlan,
-        same => same,
     }
 }
