@@ -3,7 +3,7 @@
 //! A file is a pcap or pcapng capture, of which the UDP datagrams are taken, or it holds the payload of one
 //! datagram and nothing else. Everything that is not a UDP datagram is counted and passed. IP fragments are put
 //! together again, also over the border between two files. Memory is bounded: one packet of at most
-//! [`LARGEST_BLOCK`] bytes, and [`fragments::MOST`] datagrams that wait for their other fragments.
+//! [`LARGEST_BLOCK`] bytes, and a bounded number of datagrams that wait for their other fragments.
 
 mod file;
 mod fragments;
