@@ -94,7 +94,7 @@ impl<'a> Weir<'a> {
     /// Waits until a channel's sums are what is expected.
     ///
     /// # Panics
-    /// When they are not within [`PATIENCE`]: the message says what they are, and what Weir printed.
+    /// When they are not within twenty seconds: the message says what they are, and what Weir printed.
     pub fn expect(&self, profile: &str, channel: &str, expected: Sums) {
         let explain = || {
             let exporters = self.get("/api/v1/exporters");
@@ -108,7 +108,7 @@ impl<'a> Weir<'a> {
     /// Waits until a channel has so many flows, packets and bytes, or more.
     ///
     /// # Panics
-    /// When it has not within [`PATIENCE`].
+    /// When it has not within twenty seconds.
     pub fn wait_for(&self, profile: &str, channel: &str, least: Sums) {
         let explain = || format!("it has {:?}\n{}", self.sums(profile, channel), self.program.output());
         wait_for(&format!("{channel} with {least:?} or more"), PATIENCE, explain, || {
@@ -121,7 +121,7 @@ impl<'a> Weir<'a> {
     /// Waits until a stream of this protocol has brought records.
     ///
     /// # Panics
-    /// When none has within [`PATIENCE`].
+    /// When none has within twenty seconds.
     pub fn wait_for_records(&self, protocol: &str) {
         let explain = || format!("{:#}\n{}", self.get("/api/v1/exporters"), self.program.output());
         wait_for(&format!("records of {protocol}"), PATIENCE, explain, || {
