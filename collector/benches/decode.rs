@@ -94,6 +94,8 @@ fn cpu_time() -> Duration {
 fn measure(c: &mut Criterion, name: &str, records: u64, template: &[u8], datagrams: &[Vec<u8>]) {
     let mut group = c.benchmark_group("decode");
     group.throughput(Throughput::Elements(records));
+    // Processor time is told in steps of some milliseconds: few samples, long ones.
+    group.sample_size(10).measurement_time(Duration::from_secs(10));
     let mut decoder = Decoder::new(Limits::default());
     let mut batch = Batch::default();
     let exporter: IpAddr = [192, 0, 2, 1].into();

@@ -22,17 +22,15 @@ pub(super) fn ports(batch: &mut Batch, run: &mut Run) {
     let in_port = !own_icmp && run.present.contains(Column::DstPort);
     let (mut with_ports, mut with_icmp) = (Mask::default(), Mask::default());
     let (mut ports, mut icmp) = (0, 0);
-    let sparse_proto = run.sparse.contains(Column::Proto);
-    for row in run.rows() {
-        let proto = batch.u8s(Column::Proto).get(row).copied().unwrap_or_default();
-        let known = !sparse_proto || batch.has(run, Column::Proto, row);
-        if known && has_ports(proto) {
-            with_ports.set(row, true);
-            ports += 1;
-        } else if known && is_icmp(proto) {
-            with_icmp.set(row, true);
-            icmp += 1;
-        }
+    let known = run.sparse.contains(Column::Proto).then(|| batch.valid_mut(Column::Proto).clone());
+    let protos = batch.u8s(Column::Proto).get(run.rows()).unwrap_or_default();
+    for (row, proto) in (run.start..).zip(protos) {
+        let known = known.as_ref().is_none_or(|known| known.get(row));
+        let (has_ports, is_icmp) = (known && has_ports(*proto), known && is_icmp(*proto));
+        with_ports.words_mut()[row / 64] |= u64::from(has_ports) << (row % 64);
+        with_icmp.words_mut()[row / 64] |= u64::from(is_icmp) << (row % 64);
+        ports += usize::from(has_ports);
+        icmp += usize::from(is_icmp);
     }
     if in_port && icmp > 0 {
         icmp_from_port(batch, run, &with_icmp);
@@ -71,10 +69,14 @@ pub(super) fn keep(batch: &mut Batch, run: &mut Run, column: Column, rows: &Mask
     }
     let was_sparse = run.sparse.contains(column);
     run.sparse.insert(column);
-    let range = run.rows();
-    let valid = batch.valid_mut(column);
-    for row in range {
-        let value = rows.get(row) && (!was_sparse || valid.get(row));
-        valid.set(row, value);
+    let end = run.start + run.len;
+    let valid = batch.valid_mut(column).words_mut();
+    for (at, (valid, rows)) in valid.iter_mut().zip(rows.words()).enumerate() {
+        let (from, to) = (run.start.max(at * 64), end.min(at * 64 + 64));
+        if from < to {
+            let bits = u64::MAX >> (64 - (to - from)) << (from % 64);
+            let kept = if was_sparse { rows & *valid } else { *rows };
+            *valid = *valid & !bits | kept & bits;
+        }
     }
 }
