@@ -237,7 +237,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(400))]
+        #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
         fn the_walker_and_the_jsonschema_crate_accept_the_same_objects(
             which in 0usize..2, place in any::<proptest::sample::Index>(), value in replacement(), add in any::<bool>()
@@ -255,9 +255,10 @@ mod tests {
             let (read, error) = yaml::documents(&sample.to_string());
             prop_assert!(error.is_none());
             let found = check(schema, &read[0]).found;
-            // Keys of list maps are Kubernetes' own; the other validator does not know them.
-            let ours = found.iter().all(|finding| finding.message.contains("stands here already") && {
-                !finding.path.contains("sources[0].") && !finding.path.contains("orders")
+            // Keys of list maps are Kubernetes' own; the other validator does not know them. They stand in the
+            // outermost lists, sets in lists inside of those.
+            let ours = found.iter().all(|finding| {
+                finding.message.contains("stands here already") && finding.path.matches('[').count() == 1
             });
             let theirs = other.is_valid(&sample);
             prop_assert_eq!(ours, theirs, "{} {:?}", sample, found);
