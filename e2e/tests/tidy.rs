@@ -158,13 +158,20 @@ fn the_top_level_holds_only_the_folders_of_the_design() {
 
 #[test]
 fn nothing_names_a_path_or_a_registry_of_one_machine() {
-    let marks =
-        ["/work/", "/root/", "index.crates.io", "registry.npmjs.org", "deb.debian.org", "proxy.golang.org"];
+    // In two halves, so that this file keeps its own rule.
+    let halves = [
+        ("/wo", "rk/"),
+        ("/ro", "ot/"),
+        ("crates", ".io/"),
+        ("npmjs", ".org"),
+        ("debian", ".org"),
+        ("golang", ".org"),
+    ];
+    let marks = halves.map(|(one, other)| format!("{one}{other}"));
     let mut broken = Vec::new();
-    for name in files().into_iter().filter(|name| name != "e2e/tests/tidy.rs" && !name.ends_with(".lock")) {
+    for name in files().into_iter().filter(|name| !name.ends_with(".lock")) {
         let Ok(text) = fs::read_to_string(root().join(&name)) else { continue };
-        broken
-            .extend(marks.iter().filter(|mark| text.contains(**mark)).map(|mark| format!("{name}: {mark}")));
+        broken.extend(marks.iter().filter(|mark| text.contains(*mark)).map(|mark| format!("{name}: {mark}")));
     }
     assert_none("the repository is the same on every machine", &broken);
 }
