@@ -20,10 +20,7 @@ use self::clock::SlotClock;
 use self::measure::Measures;
 use self::top::Tops;
 use crate::flow::{Batch, Hits, Run};
-use crate::slot::{Addition, ChannelKey, Row, TopWindow};
-
-/// The built-in profile with one channel per source.
-pub const LIVE: &str = "live";
+use crate::slot::{Addition, ChannelKey, LIVE, Row, TopWindow};
 
 /// What a cut takes out.
 #[derive(Debug, Default)]
@@ -49,7 +46,6 @@ struct OpenSlot {
 /// The counters of all channels of one plan.
 #[derive(Debug)]
 pub struct Accounts {
-    slot_ms: u64,
     channels: Vec<ChannelKey>,
     clock: SlotClock,
     slots: Vec<OpenSlot>,
@@ -66,7 +62,6 @@ impl Accounts {
     /// When a `top[]` names an element that this version does not rank.
     pub fn new(slot_ms: u32, profiles: &[ProfileConfig]) -> Result<Self, UnknownElement> {
         Ok(Self {
-            slot_ms: u64::from(slot_ms),
             channels: flat_channels(profiles),
             clock: SlotClock::new(u64::from(slot_ms)),
             slots: Vec::new(),
@@ -165,11 +160,6 @@ impl Accounts {
         slot.start_ms = start_ms;
         self.slots.push(slot);
         self.slots.len() - 1
-    }
-
-    /// The slot length in milliseconds.
-    pub fn slot_ms(&self) -> u64 {
-        self.slot_ms
     }
 }
 

@@ -15,6 +15,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+/// The built-in profile: one channel a source, with all its flows. No FlowProfile may have this name.
+pub const LIVE: &str = "live";
+
 /// A spool's identity: 128 random bits, written when its folder is made.
 pub type SpoolId = u128;
 
@@ -209,6 +212,38 @@ pub struct StreamCounts {
     pub exporter_drops: u64,
     /// sFlow: records of formats that Weir does not read, in samples that it decoded.
     pub skipped_records: u64,
+}
+
+impl StreamCounts {
+    /// Adds what happened later; saturates.
+    pub fn add(&mut self, more: &Self) {
+        let add = |total: &mut u64, more: u64| *total = total.saturating_add(more);
+        add(&mut self.datagrams, more.datagrams);
+        add(&mut self.bytes, more.bytes);
+        add(&mut self.records, more.records);
+        add(&mut self.options_records, more.options_records);
+        add(&mut self.templates, more.templates);
+        add(&mut self.unknown_template_sets, more.unknown_template_sets);
+        add(&mut self.received, more.received);
+        add(&mut self.duplicates, more.duplicates);
+        add(&mut self.reordered, more.reordered);
+        add(&mut self.restarts, more.restarts);
+        add(&mut self.exporter_drops, more.exporter_drops);
+        add(&mut self.skipped_records, more.skipped_records);
+        self.samples_missing = self.samples_missing.saturating_add(more.samples_missing);
+        self.missing = self.missing.saturating_add(more.missing);
+        add_reasons(&mut self.undecodable, &more.undecodable);
+    }
+}
+
+/// Adds counts by reason. Reasons come from fixed tables of the decoder, so that the list stays short.
+pub fn add_reasons(totals: &mut Vec<(String, u64)>, more: &[(String, u64)]) {
+    for (reason, count) in more {
+        match totals.iter_mut().find(|(name, _)| name == reason) {
+            Some((_, total)) => *total = total.saturating_add(*count),
+            None => totals.push((reason.clone(), *count)),
+        }
+    }
 }
 
 /// A stream's report in a block.

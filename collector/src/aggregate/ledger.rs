@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{LISTENERS, STREAMS, StoreError};
 use super::view::{ListenerView, StreamView};
-use crate::slot::{Block, SequenceUnit, SpoolId, StreamCounts, StreamKey, StreamReport};
+use crate::slot::{Block, SequenceUnit, SpoolId, StreamCounts, StreamKey, StreamReport, add_reasons};
 
 /// A stream's totals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl Ledger {
         stream.last_seen_ms = stream.last_seen_ms.max(report.last_seen_ms);
         stream.sampling_rate = report.sampling_rate.or(stream.sampling_rate);
         stream.clock_skew_ms = report.clock_skew_ms.or(stream.clock_skew_ms);
-        add_counts(&mut stream.totals, &report.counts);
+        stream.totals.add(&report.counts);
         self.changed.insert(key);
     }
 
@@ -160,34 +160,5 @@ impl Ledger {
     pub(super) fn saved(&mut self) {
         self.changed.clear();
         self.gone.clear();
-    }
-}
-
-fn add_counts(totals: &mut StreamCounts, more: &StreamCounts) {
-    let add = |total: &mut u64, more: u64| *total = total.saturating_add(more);
-    add(&mut totals.datagrams, more.datagrams);
-    add(&mut totals.bytes, more.bytes);
-    add(&mut totals.records, more.records);
-    add(&mut totals.options_records, more.options_records);
-    add(&mut totals.templates, more.templates);
-    add(&mut totals.unknown_template_sets, more.unknown_template_sets);
-    add(&mut totals.received, more.received);
-    add(&mut totals.duplicates, more.duplicates);
-    add(&mut totals.reordered, more.reordered);
-    add(&mut totals.restarts, more.restarts);
-    add(&mut totals.exporter_drops, more.exporter_drops);
-    add(&mut totals.skipped_records, more.skipped_records);
-    totals.samples_missing = totals.samples_missing.saturating_add(more.samples_missing);
-    totals.missing = totals.missing.saturating_add(more.missing);
-    add_reasons(&mut totals.undecodable, &more.undecodable);
-}
-
-/// Reasons come from a fixed table of the decoder, so that the list stays short.
-fn add_reasons(totals: &mut Vec<(String, u64)>, more: &[(String, u64)]) {
-    for (reason, count) in more {
-        match totals.iter_mut().find(|(name, _)| name == reason) {
-            Some((_, total)) => *total = total.saturating_add(*count),
-            None => totals.push((reason.clone(), *count)),
-        }
     }
 }

@@ -18,8 +18,7 @@ use super::view::{
 };
 use super::{Counts, Shared, Tick, read};
 
-/// The built-in profile: one channel a source, with all its flows.
-pub const LIVE: &str = "live";
+pub use crate::slot::LIVE;
 
 /// A source that has no color is drawn in one of these.
 const COLORS: [&str; 8] =

@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 
 use crate::aggregate::view::ProfileUsage;
 
-/// The built-in profile: one channel a source, with all its flows. No FlowProfile may have this name.
-pub const LIVE: &str = "live";
+pub use crate::slot::LIVE;
 
 /// All profiles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -7,6 +7,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use crate::slot::{
     Addition, Block, ChannelKey, Counters, ListenerReport, Row, StreamCounts, StreamKey, StreamReport,
+    add_reasons,
 };
 
 /// One block for a run of blocks, oldest first, in slots of `slot_ms`: the same sums in fewer rows.
@@ -143,7 +144,7 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
             let counts =
                 streams.get(&report.key).map_or_else(StreamCounts::default, |old| old.counts.clone());
             let mut newest = report.clone();
-            add_counts(&mut newest.counts, &counts);
+            newest.counts.add(&counts);
             streams.insert(report.key.clone(), newest);
         }
         for report in &block.listeners {
@@ -157,37 +158,10 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
     into.listeners = listeners.into_values().collect();
 }
 
-fn add_counts(sum: &mut StreamCounts, more: &StreamCounts) {
-    sum.datagrams += more.datagrams;
-    sum.bytes += more.bytes;
-    sum.records += more.records;
-    sum.options_records += more.options_records;
-    sum.templates += more.templates;
-    sum.unknown_template_sets += more.unknown_template_sets;
-    add_reasons(&mut sum.undecodable, &more.undecodable);
-    sum.received += more.received;
-    sum.duplicates += more.duplicates;
-    sum.reordered += more.reordered;
-    sum.missing += more.missing;
-    sum.restarts += more.restarts;
-    sum.samples_missing += more.samples_missing;
-    sum.exporter_drops += more.exporter_drops;
-    sum.skipped_records += more.skipped_records;
-}
-
 fn add_listener(sum: &mut ListenerReport, more: &ListenerReport) {
     sum.datagrams += more.datagrams;
     sum.kernel_drops += more.kernel_drops;
     add_reasons(&mut sum.rejected, &more.rejected);
-}
-
-fn add_reasons(sum: &mut Vec<(String, u64)>, more: &[(String, u64)]) {
-    for (reason, count) in more {
-        match sum.iter_mut().find(|(known, _)| known == reason) {
-            Some((_, total)) => *total += count,
-            None => sum.push((reason.clone(), *count)),
-        }
-    }
 }
 
 #[cfg(test)]
