@@ -58,7 +58,6 @@ fn run(start: usize, len: usize, source: u16) -> Run {
         export_ms: 1_767_225_600_000,
         time_from: TimeFrom::Record,
         sampling_from: SamplingFrom::None,
-        total_counters: false,
         source,
         present: ColumnSet::of(&present),
         sparse: ColumnSet::default(),

@@ -4,6 +4,7 @@
 //! options told. It is synchronous, does no I/O and never panics whatever it is given; what it cannot read it
 //! counts, by reason, on the stream that sent it.
 
+mod counters;
 mod execute;
 mod facts;
 mod fields;
@@ -25,6 +26,7 @@ mod tally;
 mod template;
 mod templates;
 mod v5;
+mod vendor;
 mod waiting;
 
 pub use reason::{Rejected, Undecodable};

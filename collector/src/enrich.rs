@@ -5,11 +5,11 @@
 
 use std::net::IpAddr;
 
-use crds::config::{ListenerConfig, SamplingConfig, SourceConfig};
+use crds::config::{ListenerConfig, OutCounters, SamplingConfig, SourceConfig};
 use crds::sources::{Sources, Tie};
 use foldhash::HashMap;
 
-use crate::flow::{Batch, Column, Run, SamplingFrom};
+use crate::flow::{Batch, Column, CountersFrom, Run, SamplingFrom};
 
 /// The most sources that are made for exporters which no source matches.
 pub const MAX_AUTOMATIC: usize = 64;
@@ -27,6 +27,8 @@ pub struct Enrich {
     listeners: Vec<String>,
     /// Sampling by index of the named sources.
     sampling: Vec<SamplingConfig>,
+    /// What 23 and 24 count, likewise.
+    out_counters: Vec<OutCounters>,
     /// The named sources, then `other`, then the automatic ones.
     names: Vec<String>,
     remembered: HashMap<(u16, IpAddr), u16>,
@@ -44,6 +46,7 @@ impl Enrich {
             table: Sources::new(sources)?,
             listeners: listeners.iter().map(|listener| listener.name.clone()).collect(),
             sampling: sources.iter().map(|source| source.sampling).collect(),
+            out_counters: sources.iter().map(|source| source.out_counters).collect(),
             names,
             remembered: HashMap::default(),
         })
@@ -82,7 +85,8 @@ impl Enrich {
         u16::try_from(self.sampling.len()).unwrap_or(u16::MAX)
     }
 
-    /// Fills in the source of every run, and the rates that `sources[].sampling` states.
+    /// Fills in the source of every run and the rates that `sources[].sampling` states; where
+    /// `sources[].outCounters` says so, post-observation counters become the other direction's.
     pub fn run(&mut self, batch: &mut Batch) {
         for index in 0..batch.runs().len() {
             let run = batch.runs()[index];
@@ -93,6 +97,9 @@ impl Enrich {
                 overrule(batch, index, rate as f32);
             } else if let Some(rate) = sampling.default {
                 fill_in(batch, index, rate as f32);
+            }
+            if self.out_counters.get(usize::from(source)) == Some(&OutCounters::Reverse) {
+                reverse(batch, index);
             }
         }
     }
@@ -148,6 +155,17 @@ fn fill_in(batch: &mut Batch, index: usize, rate: f32) {
     batch.runs_mut()[index].sparse.remove(Column::SamplingRate);
 }
 
+/// 23 and 24 count the other direction. Where they served as the record's own counters, they stay that.
+fn reverse(batch: &mut Batch, index: usize) {
+    let run = &batch.runs()[index];
+    let own = run.present.contains(Column::CountersFrom)
+        && batch.u8s(Column::CountersFrom)[run.start] == CountersFrom::Post as u8;
+    if !own {
+        batch.move_counter(index, Column::PostPackets, Column::RevPackets);
+        batch.move_counter(index, Column::PostBytes, Column::RevBytes);
+    }
+}
+
 fn stated(run: &mut Run) {
     run.present.insert(Column::SamplingRate);
     run.sparse.remove(Column::SamplingRate);
@@ -171,10 +189,9 @@ mod tests {
     fn source(name: &str, prefix: &str, sampling: SamplingConfig) -> SourceConfig {
         SourceConfig {
             name: name.into(),
-            listeners: vec![],
             prefixes: vec![prefix.parse().unwrap()],
             sampling,
-            color: None,
+            ..SourceConfig::default()
         }
     }
 
@@ -194,7 +211,6 @@ mod tests {
             export_ms: 0,
             time_from: TimeFrom::Record,
             sampling_from: SamplingFrom::None,
-            total_counters: false,
             source: 0,
             present: ColumnSet::default(),
             sparse: ColumnSet::default(),
@@ -246,6 +262,36 @@ mod tests {
         let mut silent = batch(None);
         enrich.run(&mut silent);
         assert_eq!(rates(&silent), [Some(9.0), Some(9.0)]);
+    }
+
+    #[test]
+    fn post_counters_are_the_other_direction_only_where_the_source_says_so() {
+        let sent = |from: Option<CountersFrom>| {
+            let mut batch = batch(None);
+            let post = [Column::PostPackets, Column::PostBytes];
+            for (column, row, value) in [(post[0], 0, 7), (post[0], 1, 0), (post[1], 0, 700), (post[1], 1, 0)]
+            {
+                batch.u64s_mut(column)[row] = value;
+                batch.runs_mut()[0].present.insert(column);
+            }
+            if let Some(from) = from {
+                batch.u8s_mut(Column::CountersFrom).fill(from as u8);
+                batch.runs_mut()[0].present.insert(Column::CountersFrom);
+            }
+            batch
+        };
+        let with = |out_counters, mut batch: Batch| {
+            let source =
+                SourceConfig { out_counters, ..source("a", "192.0.2.0/24", SamplingConfig::default()) };
+            Enrich::new(&listeners(), &[source]).unwrap().run(&mut batch);
+            let run = batch.runs()[0];
+            let read = |column| batch.has(&run, column, 0).then(|| batch.u64s(column)[0]);
+            [Column::RevPackets, Column::RevBytes, Column::PostPackets, Column::PostBytes].map(read)
+        };
+        assert_eq!(with(OutCounters::Post, sent(None)), [None, None, Some(7), Some(700)]);
+        assert_eq!(with(OutCounters::Reverse, sent(None)), [Some(7), Some(700), None, None]);
+        let served = sent(Some(CountersFrom::Post));
+        assert_eq!(with(OutCounters::Reverse, served), [None, None, Some(7), Some(700)]);
     }
 
     #[test]

@@ -153,6 +153,32 @@ impl TimeFrom {
     }
 }
 
+/// From which elements `packets` and `bytes` come where it is not 1 and 2; the column `counters_from` holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CountersFrom {
+    /// 85 and 86: totals since the flow began.
+    Total,
+    /// 231 and 298: what the initiator sent.
+    Initiator,
+    /// 23 and 24: behind the observation point.
+    Post,
+    /// A vendor's elements, under its enterprise number.
+    Vendor,
+}
+
+impl CountersFrom {
+    /// The value shown in JSON, by the column's number.
+    pub const fn name(number: u8) -> &'static str {
+        match number {
+            0 => "total",
+            1 => "initiator",
+            2 => "post",
+            _ => "vendor",
+        }
+    }
+}
+
 /// What all rows of one decoded set have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
@@ -182,8 +208,6 @@ pub struct Run {
     pub time_from: TimeFrom,
     /// How the sampling rate was found.
     pub sampling_from: SamplingFrom,
-    /// The records count by 85/86 instead of 1/2 (`counters_from`: `total`).
-    pub total_counters: bool,
     /// Index of the FlowCollector source; filled by enrich, 0 before.
     pub source: u16,
     /// The columns that these rows carry.

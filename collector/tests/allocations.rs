@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use allocation_counter::measure;
 use collector::decode::{Datagram, Decoder, Limits};
 use collector::flow::Batch;
-use crds::config::{ListenerConfig, Protocol, SamplingConfig, SourceConfig};
+use crds::config::{ListenerConfig, Protocol, SourceConfig};
 
 #[expect(dead_code, reason = "shared with the decoding tests, which use all of it")]
 #[path = "decoding/message.rs"]
@@ -71,10 +71,8 @@ fn a_million_spoofed_exporters_take_a_bounded_memory_and_disturb_nobody_named() 
     let listeners = [ListenerConfig { name: "any".into(), protocol: Protocol::Auto, port: 0 }];
     let named = SourceConfig {
         name: "core".into(),
-        listeners: vec![],
         prefixes: vec!["192.0.2.0/24".parse().unwrap()],
-        sampling: SamplingConfig::default(),
-        color: None,
+        ..SourceConfig::default()
     };
     let template = Message::v9(1).template(256, FLOW).bytes();
     let unknown = Message::v9(2).data(300, &flows(20)).bytes();

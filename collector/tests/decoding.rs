@@ -1,5 +1,7 @@
 //! Datagrams become rows: what each protocol's ordinary case gives, and what is counted.
 
+#[path = "decoding/counters.rs"]
+mod counters;
 #[path = "decoding/differential.rs"]
 mod differential;
 #[path = "decoding/hostile.rs"]

@@ -10,7 +10,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Protocol;
+use crate::config::{OutCounters, Protocol};
 use crate::limits::{NAME_LENGTH_RULE, NAME_RULE, label_selector};
 
 /// Collects NetFlow, IPFIX and sFlow: which ports listen, which exporters send, how long series are kept.
@@ -119,6 +119,10 @@ pub struct Source {
     /// Sampling rates that the administrator states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
+
+    /// What the elements 23 and 24 count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_counters: Option<OutCounters>,
 
     /// Color on graphs as #RRGGBB. Absent: one from the palette, by position.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -53,8 +53,20 @@ pub struct SamplingConfig {
     pub override_: Option<f64>,
 }
 
+/// What the elements 23 and 24 count (postOctetDeltaCount, postPacketDeltaCount; OUT_BYTES, OUT_PKTS): Post, the
+/// same packets behind the observation point, as registered, or Reverse, the packets of the other direction, as
+/// nProbe sends them. Absent: Post.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum OutCounters {
+    /// The same packets behind the observation point, as registered.
+    #[default]
+    Post,
+    /// The packets of the other direction.
+    Reverse,
+}
+
 /// Exporters by name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceConfig {
     /// The source's name: `ident` in filters.
@@ -68,6 +80,9 @@ pub struct SourceConfig {
     /// Stated sampling rates.
     #[serde(default)]
     pub sampling: SamplingConfig,
+    /// What the elements 23 and 24 count.
+    #[serde(default)]
+    pub out_counters: OutCounters,
     /// `#RRGGBB`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,

@@ -16,8 +16,7 @@ use crate::config::SourceConfig;
 /// #     name: name.into(),
 /// #     listeners: listeners.iter().map(|l| (*l).into()).collect(),
 /// #     prefixes: prefixes.iter().map(|p| p.parse().unwrap()).collect(),
-/// #     sampling: Default::default(),
-/// #     color: None,
+/// #     ..Default::default()
 /// # };
 /// let sources = Sources::new(&[source("lan", &[], &["192.0.2.0/24"]), source("all", &["netflow"], &[])]).unwrap();
 /// assert_eq!(sources.resolve("netflow", "192.0.2.9".parse().unwrap()), Some(0));
@@ -170,8 +169,7 @@ mod tests {
             name: name.into(),
             listeners: listeners.iter().map(|l| (*l).into()).collect(),
             prefixes: prefixes.iter().map(|p| p.parse().unwrap()).collect(),
-            sampling: Default::default(),
-            color: None,
+            ..SourceConfig::default()
         }
     }
 

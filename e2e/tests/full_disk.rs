@@ -35,13 +35,7 @@ impl Drop for Disk {
 }
 
 fn config() -> AggregatorConfig {
-    let source = |n| SourceConfig {
-        name: format!("s{n}"),
-        listeners: vec![],
-        prefixes: vec![],
-        sampling: Default::default(),
-        color: None,
-    };
+    let source = |n| SourceConfig { name: format!("s{n}"), ..SourceConfig::default() };
     AggregatorConfig {
         version: CONFIG_VERSION.into(),
         collector: "default/c".into(),

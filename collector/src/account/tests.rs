@@ -62,7 +62,6 @@ fn run(received_ms: u64, len: usize, present: ColumnSet) -> Run {
         export_ms: received_ms,
         time_from: TimeFrom::Record,
         sampling_from: SamplingFrom::Header,
-        total_counters: false,
         source: 1,
         present,
         sparse: ColumnSet::default(),

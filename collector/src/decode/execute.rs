@@ -54,6 +54,14 @@ pub(super) fn execute(
         match op.column.kind() {
             Kind::U8 => small(op, records, rows(batch.u8s_mut(op.column), run), |n| n as u8),
             Kind::U16 => numbers(op, records, rows(batch.u16s_mut(op.column), run), |n| n as u16),
+            Kind::U32 if op.column == Column::Flows => {
+                let value = |n| u32::try_from(n).unwrap_or(u32::MAX);
+                numbers(op, records, rows(batch.u32s_mut(op.column), run), value);
+            }
+            Kind::U32 if op.read == Read::Thousand => {
+                let value = |n: u64| u32::try_from(n.saturating_mul(1000)).unwrap_or(u32::MAX);
+                numbers(op, records, rows(batch.u32s_mut(op.column), run), value);
+            }
             Kind::U32 => numbers(op, records, rows(batch.u32s_mut(op.column), run), |n| n as u32),
             Kind::Mac => macs(op, records, rows(batch.u64s_mut(op.column), run)),
             Kind::U64 => wide(op, records, clock, rows(batch.u64s_mut(op.column), run)),

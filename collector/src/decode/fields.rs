@@ -4,6 +4,7 @@
 //! a template carries fills the column; one marked [`Rank::IfZero`] fills it in rows where all before it left 0.
 
 use super::template::{Field, VARIABLE};
+use super::vendor;
 use crate::flow::Column;
 
 /// How a field's bytes become a value.
@@ -35,6 +36,8 @@ pub(super) enum Read {
     Seconds,
     /// NTP's 64-bit time, epoch 1900.
     Ntp,
+    /// A number of thousands: milliseconds where the column has microseconds.
+    Thousand,
     /// Microseconds before the export time.
     Before,
     /// Milliseconds of the exporter's uptime.
@@ -45,23 +48,27 @@ impl Read {
     /// Whether a field of this length can be read so.
     pub(super) const fn takes(self, length: u16) -> bool {
         match self {
-            Self::Number | Self::Dscp | Self::Milliseconds | Self::Seconds | Self::Before | Self::Uptime => {
-                length >= 1 && length <= 8
-            }
+            Self::Number
+            | Self::Dscp
+            | Self::Thousand
+            | Self::Milliseconds
+            | Self::Seconds
+            | Self::Before
+            | Self::Uptime => length >= 1 && length <= 8,
             Self::High | Self::Low => length == 2,
             Self::V4 => length == 4,
             Self::V6 => length == 16,
             Self::Mac => length == 6,
             Self::Text => length > 0,
             Self::Acl => length == 12,
-            Self::Application => length >= 2 && length <= 8,
+            Self::Application => length >= 2 && length <= 9,
             Self::Ntp => length == 8,
         }
     }
 
     /// Whether a variable-length field can be read so: text mostly; numbers were seen.
     pub(super) const fn takes_variable(self) -> bool {
-        matches!(self, Self::Text | Self::Number)
+        matches!(self, Self::Text | Self::Number | Self::Application)
     }
 }
 
@@ -94,7 +101,7 @@ pub(super) struct Rule {
     pub(super) rank: Rank,
 }
 
-const fn rule(column: Column, read: Read, rank: Rank) -> Rule {
+pub(super) const fn rule(column: Column, read: Read, rank: Rank) -> Rule {
     Rule { column, read, rank }
 }
 
@@ -105,11 +112,11 @@ pub(super) const REVERSE: u32 = 29_305;
 pub(super) fn rules(field: Field, v9: bool) -> &'static [Rule] {
     let rules = match field.enterprise {
         0 => match iana(field.element) {
-            [] if v9 => vendor_v9(field.element),
+            [] if v9 => vendor::rules_v9(field.element),
             rules => rules,
         },
         REVERSE => reverse(field.element),
-        _ => &[],
+        _ => vendor::rules(field),
     };
     let fits = |rule: &Rule| match field.length {
         VARIABLE => rule.read.takes_variable(),
@@ -121,11 +128,13 @@ pub(super) fn rules(field: Field, v9: bool) -> &'static [Rule] {
 macro_rules! table {
     ($element:expr; $($number:literal => $(($column:ident, $read:ident, $rank:expr))+,)*) => {
         match $element {
-            $($number => const { &[$(rule(Column::$column, Read::$read, $rank)),+] },)*
+            $($number => const { &[$(rule(crate::flow::Column::$column, Read::$read, $rank)),+] },)*
             _ => &[],
         }
     };
 }
+
+pub(super) use table;
 
 #[allow(clippy::too_many_lines, reason = "a table")]
 fn iana(element: u16) -> &'static [Rule] {
@@ -203,18 +212,6 @@ fn iana(element: u16) -> &'static [Rule] {
         // point
         148 => (FlowId, Number, First), 138 => (ObservationPointId, Number, First),
         38 => (EngineType, Number, First), 39 => (EngineId, Number, First),
-    }
-}
-
-/// Field types that Cisco's ASA sends in NetFlow v9 without a registration.
-fn vendor_v9(element: u16) -> &'static [Rule] {
-    use Rank::{Else, First};
-    table! { element;
-        33000 => (AclIn, Acl, First), 33001 => (AclOut, Acl, First), 33002 => (FwExtEvent, Number, First),
-        40000 => (Username, Text, First),
-        40001 => (XlateSrcAddr, V4, Else(1)), 40002 => (XlateDstAddr, V4, Else(1)),
-        40003 => (XlateSrcPort, Number, Else(1)), 40004 => (XlateDstPort, Number, Else(1)),
-        40005 => (FwEvent, Number, Else(1)),
     }
 }
 

@@ -23,12 +23,9 @@ pub(super) fn finish(
     }
     times(program, records, clock, batch, run);
     flows(batch, run);
-    run.total_counters = program.total_counters;
+    program.counters.finish(records, batch, run);
     if run.present.contains(Column::MplsLabel1) {
         labels(batch, run);
-    }
-    if run.present.contains(Column::RevBytes) && !program.reverse_is_sure {
-        reverse(program, batch, run);
     }
     ports(batch, run);
     if let Some((_, place)) = program.agent {
@@ -201,20 +198,4 @@ fn labels(batch: &mut Batch, run: &mut Run) {
             going.set(row, false);
         }
     }
-}
-
-/// Element 232 alone and 0 is filling.
-fn reverse(program: &Program, batch: &mut Batch, run: &mut Run) {
-    let registered = program.fields.iter().any(|field| field.enterprise == 0 && field.element == 232);
-    if !registered {
-        return;
-    }
-    let mut above = Mask::default();
-    let mut count = 0;
-    for row in run.rows() {
-        let is_above = batch.u64s(Column::RevBytes).get(row).is_some_and(|bytes| *bytes > 0);
-        above.set(row, is_above);
-        count += usize::from(is_above);
-    }
-    keep(batch, run, Column::RevBytes, &above, count);
 }

@@ -57,7 +57,6 @@ impl Origin {
             export_ms: self.export_ms,
             time_from: TimeFrom::Record,
             sampling_from: SamplingFrom::None,
-            total_counters: false,
             source: 0,
             present: ColumnSet::default(),
             sparse: ColumnSet::default(),

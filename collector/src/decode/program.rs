@@ -1,5 +1,6 @@
 //! A template compiled: which bytes of each record go to which column, decided once for all its records.
 
+use super::counters::Counters;
 use super::fields::{Rank, Read, Rule, rules};
 use super::template::{Field, VARIABLE};
 use crate::flow::{Column, ColumnSet};
@@ -98,10 +99,7 @@ pub(super) struct Program {
     pub(super) sampling: Sampling,
     /// 130 or 131.
     pub(super) agent: Option<(Read, Place)>,
-    /// 85 or 86 alone: the counters are totals.
-    pub(super) total_counters: bool,
-    /// 232 counts as the reverse direction even when it is 0.
-    pub(super) reverse_is_sure: bool,
+    pub(super) counters: Counters,
 }
 
 impl Program {
@@ -124,8 +122,7 @@ impl Program {
         }
         let tail = usize::from(offset);
         let fixed = gaps.iter().map(|gap| usize::from(*gap)).sum::<usize>() + tail;
-        let has =
-            |elements: &[u16]| fields.iter().any(|f| f.enterprise == 0 && elements.contains(&f.element));
+        let counters = Counters::of(fields, &places);
         let mut program = Self {
             fields: fields.into(),
             scope,
@@ -142,8 +139,7 @@ impl Program {
             times: plan.times,
             sampling: plan.sampling,
             agent: plan.agent,
-            total_counters: has(&[85, 86]) && !has(&[1, 2]),
-            reverse_is_sure: has(&[231, 298]),
+            counters,
         };
         plan.finish(&mut program);
         program
@@ -262,6 +258,9 @@ impl Plan {
             program.times.uptime_start |= rule.column == Column::TimeStart && rule.read == Read::Uptime;
             program.times.uptime_end |= rule.column == Column::TimeEnd && rule.read == Read::Uptime;
             program.present.insert(rule.column);
+            if taken && is_total(*field) {
+                self.extras.push((*field, *place));
+            }
             ops.push(Op {
                 column: rule.column,
                 read: rule.read,
@@ -312,6 +311,11 @@ impl Plan {
         self.candidates.retain(|(rule, ..)| !matches!(rule.column, Column::SrcAddr | Column::DstAddr));
         Some(families)
     }
+}
+
+/// Totals stand in `extra` too where the same counts are there as deltas.
+fn is_total(field: Field) -> bool {
+    matches!(field.element, 85 | 86)
 }
 
 /// paddingOctets.

@@ -126,6 +126,7 @@ columns! {
     RevTcpFlags "rev_tcp_flags" U16 Counters,
     PostPackets "post_packets" U64 Counters,
     PostBytes "post_bytes" U64 Counters,
+    CountersFrom "counters_from" U8 Counters,
     MplsLabel1 "mpls_label_1" U32 Mpls,
     MplsLabel2 "mpls_label_2" U32 Mpls,
     MplsLabel3 "mpls_label_3" U32 Mpls,

@@ -1,6 +1,6 @@
 //! The other direction of a biflow: which column stands for which once the two sides are swapped.
 
-use super::{Batch, Column, Run};
+use super::{Batch, Column, Data, Run};
 
 impl Column {
     /// The column that takes this one's part when a biflow is judged with its two sides swapped; columns
@@ -50,6 +50,32 @@ impl Batch {
     /// Whether the row is a biflow: it carries counters of the other direction.
     pub fn is_biflow(&self, run: &Run, row: usize) -> bool {
         self.has(run, Column::RevPackets, row) || self.has(run, Column::RevBytes, row)
+    }
+
+    /// Makes a run's values of one counter those of another that it does not have; where it has both, nothing
+    /// changes.
+    pub fn move_counter(&mut self, run: usize, from: Column, to: Column) {
+        let Some(run) = self.runs.get_mut(run) else { return };
+        if !run.present.contains(from) || run.present.contains(to) {
+            return;
+        }
+        run.present.remove(from);
+        run.present.insert(to);
+        let is_sparse = run.sparse.contains(from);
+        if is_sparse {
+            run.sparse.remove(from);
+            run.sparse.insert(to);
+        }
+        let rows = run.rows();
+        let values = std::mem::take(&mut self.columns[from as usize]);
+        if let Data::U64(values) = &values {
+            self.u64s_mut(to)[rows.clone()].copy_from_slice(&values[rows.clone()]);
+        }
+        self.columns[from as usize] = values;
+        for row in rows.filter(|_| is_sparse) {
+            let valid = self.valid(from, row);
+            self.valid_mut(to).set(row, valid);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Batch, Column, Extra, Kind, Run, address_of, element};
+use super::{Batch, Column, CountersFrom, Extra, Kind, Run, address_of, element};
 
 /// One row of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +67,7 @@ impl Field {
             Column::SamplingRate => [Some(F::Column(*column)), Some(F::SamplingFrom), Some(F::CountersFrom)],
             Column::MplsLabel1 => [Some(F::MplsLabels), Some(F::MplsExp), None],
             column if Column::MPLS_LABELS.contains(column) => [None, None, None],
+            Column::CountersFrom => [None, None, None],
             column => [Some(F::Column(*column)), None, None],
         });
         origin.into_iter().chain(times).chain(columns.flatten())
@@ -139,7 +140,7 @@ impl<'a> Row<'a> {
             Field::Agent => run.agent.map(Value::Address),
             Field::DomainId => Some(Value::Number(run.domain.into())),
             Field::SamplingFrom => Some(Value::Text(run.sampling_from.name().into())),
-            Field::CountersFrom => run.total_counters.then(|| Value::Text("total".into())),
+            Field::CountersFrom => self.column(Column::CountersFrom),
             Field::MplsLabels => self.label_stack(|entry| entry >> 4),
             Field::MplsExp => self.label_stack(|entry| entry >> 1 & 7),
             Field::Column(column) => self.column(column),
@@ -153,6 +154,9 @@ impl<'a> Row<'a> {
         }
         let (batch, at) = (self.batch, self.index);
         Some(match column.kind() {
+            Kind::U8 if column == Column::CountersFrom => {
+                Value::Text(CountersFrom::name(*batch.u8s(column).get(at)?).into())
+            }
             Kind::U8 => Value::Number((*batch.u8s(column).get(at)?).into()),
             Kind::U16 => Value::Number((*batch.u16s(column).get(at)?).into()),
             Kind::U32 if matches!(column, Column::InIfState | Column::OutIfState) => {

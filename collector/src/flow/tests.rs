@@ -3,7 +3,7 @@
 use super::*;
 
 /// The columns that the first record has.
-const FILLED: [Column; 15] = [
+const FILLED: [Column; 16] = [
     Column::Packets,
     Column::Bytes,
     Column::SamplingRate,
@@ -19,6 +19,7 @@ const FILLED: [Column; 15] = [
     Column::MplsLabel1,
     Column::MplsLabel2,
     Column::Username,
+    Column::CountersFrom,
 ];
 
 fn run(start: usize, present: &[Column]) -> Run {
@@ -36,7 +37,6 @@ fn run(start: usize, present: &[Column]) -> Run {
         export_ms: 1_767_225_600_000,
         time_from: TimeFrom::Record,
         sampling_from: SamplingFrom::None,
-        total_counters: false,
         source: 0,
         present: ColumnSet::of(present),
         sparse: ColumnSet::default(),
@@ -66,9 +66,9 @@ fn batch() -> Batch {
     batch.keep_extra(0, 0, 82, b"eth0");
     batch.keep_extra(0, 35_632, 80, &[1, 2]);
     batch.keep_extra(0, 0, 82, b"eth1");
+    batch.u8s_mut(C::CountersFrom)[0] = CountersFrom::Total as u8;
     let mut first = run(0, &FILLED);
     first.sampling_from = SamplingFrom::Options;
-    first.total_counters = true;
     first.agent = Some([192, 0, 2, 2].into());
     batch.push_run(first);
     batch.push_run(run(1, &[]));

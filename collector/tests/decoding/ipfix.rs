@@ -4,7 +4,6 @@ use super::message::{EXPORTED, Message, Spec, record};
 use super::rig::{Rig, expect};
 
 const VARIABLE: u16 = 65_535;
-const BIFLOW: u32 = 29_305;
 const V4: &[(u16, u16, u32)] = &[(8, 4, 0), (12, 4, 0), (4, 1, 0), (1, 8, 0), (2, 8, 0)];
 
 fn v4(proto: u64, bytes: u64) -> Vec<u8> {
@@ -196,50 +195,6 @@ fn one_time_alone_is_both_and_without_any_it_is_the_export_time() {
     let exported = format!("{EXPORTED}000");
     expect(&rig.rows[0], &[("time_start_ms", &exported), ("time_end_ms", &exported)]);
     assert_eq!(rig.runs[0].time_from, collector::flow::TimeFrom::Export);
-}
-
-#[test]
-fn totals_count_where_deltas_are_missing_or_zero() {
-    let rig = one(&[(85, 8, 0), (86, 8, 0)], &record(&[(5000, 8), (50, 8)]));
-    expect(&rig.rows[0], &[("bytes", "5000"), ("packets", "50")]);
-    assert!(rig.runs[0].total_counters);
-    let both = [(1, 8, 0), (2, 8, 0), (85, 8, 0), (86, 8, 0)];
-    let rig = one(&both, &record(&[(10, 8), (1, 8), (5000, 8), (50, 8)]));
-    expect(&rig.rows[0], &[("bytes", "10"), ("packets", "1")]);
-    let rig = one(&both, &record(&[(0, 8), (0, 8), (5000, 8), (50, 8)]));
-    expect(&rig.rows[0], &[("bytes", "5000"), ("packets", "50")]);
-}
-
-#[test]
-fn post_counters_serve_where_there_are_no_others() {
-    let rig = one(&[(23, 8, 0), (24, 8, 0)], &record(&[(700, 8), (7, 8)]));
-    let both = [("bytes", "700"), ("packets", "7"), ("post_bytes", "700"), ("post_packets", "7")];
-    expect(&rig.rows[0], &both);
-    let rig = one(&[(1, 8, 0), (23, 8, 0)], &record(&[(10, 8), (700, 8)]));
-    expect(&rig.rows[0], &[("bytes", "10"), ("post_bytes", "700")]);
-}
-
-#[test]
-fn biflows_have_their_reverse_counters() {
-    let fields = [(1, 4, 0), (2, 4, 0), (1, 4, BIFLOW), (2, 4, BIFLOW), (6, 1, BIFLOW)];
-    let rig = one(&fields, &record(&[(100, 4), (1, 4), (900, 4), (9, 4), (0x12, 1)]));
-    let reverse = [("bytes", "100"), ("rev_bytes", "900"), ("rev_packets", "9"), ("rev_tcp_flags", "18")];
-    expect(&rig.rows[0], &reverse);
-    let rig = one(
-        &[(231, 4, 0), (232, 4, 0), (298, 4, 0), (299, 4, 0)],
-        &record(&[(1, 4), (0, 4), (3, 4), (4, 4)]),
-    );
-    expect(&rig.rows[0], &[("bytes", "1"), ("rev_bytes", "0"), ("packets", "3"), ("rev_packets", "4")]);
-    let rig = one(&[(1, 4, 0), (232, 4, 0)], &record(&[(1, 4), (0, 4)]));
-    expect(&rig.rows[0], &[("bytes", "1"), ("rev_bytes", "-")]);
-}
-
-#[test]
-fn a_record_that_stands_for_no_flow_stands_for_one() {
-    let rig = one(&[(3, 4, 0)], &record(&[(0, 4)]));
-    expect(&rig.rows[0], &[("flows", "1")]);
-    let rig = one(&[(3, 4, 0)], &record(&[(12, 4)]));
-    expect(&rig.rows[0], &[("flows", "12")]);
 }
 
 #[test]

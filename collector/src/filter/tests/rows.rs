@@ -35,7 +35,6 @@ pub(super) fn run(start: usize, len: usize) -> Run {
         export_ms: 1_767_225_600_000,
         time_from: TimeFrom::Record,
         sampling_from: SamplingFrom::None,
-        total_counters: false,
         source: 0,
         present: ColumnSet::default(),
         sparse: ColumnSet::default(),
@@ -90,13 +89,7 @@ pub(super) fn channel(name: &str, filter: &str, sources: &[&str]) -> ChannelConf
 }
 
 pub(super) fn config(channels: Vec<ChannelConfig>, sources: &[&str]) -> EdgeConfig {
-    let source = |name: &&str| SourceConfig {
-        name: (*name).to_owned(),
-        listeners: Vec::new(),
-        prefixes: Vec::new(),
-        sampling: crds::config::SamplingConfig::default(),
-        color: None,
-    };
+    let source = |name: &&str| SourceConfig { name: (*name).to_owned(), ..SourceConfig::default() };
     EdgeConfig {
         version: crds::config::CONFIG_VERSION.to_owned(),
         collector: "default/weir".to_owned(),

@@ -103,6 +103,7 @@ fn sources(given: &[Source], listeners: &[ListenerConfig], report: &mut Report) 
             listeners: source.listeners.clone(),
             prefixes: prefixes(&source.prefixes, &path, report),
             sampling: sampling(source.sampling.as_ref()),
+            out_counters: source.out_counters.unwrap_or_default(),
             color: Some(source.color.clone().unwrap_or_else(|| palette::color(index))),
         });
     }
