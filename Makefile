@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint docs deny unit e2e ui ui-check ui-test generate bench corpus fuzz tools tools-test root
+.PHONY: help run test check fmt lint docs deny unit e2e ui ui-check ui-test generate bench bench-peers corpus fuzz tools tools-test root
 
 export CARGO_TERM_COLOR ?= auto
 UI := collector/ui
@@ -71,6 +71,10 @@ generate: ## Write the committed generated files anew: CRDs, OpenAPI document
 
 bench: ## Run the benches (criterion)
 	cargo bench -p collector
+
+bench-peers: root ## Measure Weir's edge beside nfcapd, sfcapd and nfprofile; writes collector/benches/runs/<date>.md (needs root)
+	cargo build --release --quiet --locked -p collector
+	cargo bench --quiet --locked -p e2e --bench peers
 
 corpus: ## Decode a folder of other projects' captures and compare (CORPUS=DIR)
 	cargo build --quiet --locked -p collector

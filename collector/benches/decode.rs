@@ -41,7 +41,7 @@ const V9: &[(u16, u16, u32)] = &[
     (17, 4, 0),
     (9, 1, 0),
     (13, 1, 0),
-    (58, 6, 0),
+    (56, 6, 0),
 ];
 
 /// The same in IPFIX: 64-bit counters and millisecond times, 72 bytes a record.

@@ -17,10 +17,10 @@ use crds::config::ProfileConfig;
 
 use self::cells::Cells;
 use self::clock::SlotClock;
-use self::measure::Measures;
+use self::measure::{Measure, Measures};
 use self::top::Tops;
-use crate::flow::{Batch, Hits, Run};
-use crate::slot::{Addition, ChannelKey, LIVE, Row, TopWindow};
+use crate::flow::{Batch, ChannelGroup, Hits, Run};
+use crate::slot::{Addition, ChannelKey, Counters, LIVE, Row, TopWindow};
 
 /// What a cut takes out.
 #[derive(Debug, Default)]
@@ -40,6 +40,8 @@ pub struct Counted {
 struct OpenSlot {
     start_ms: u64,
     cells: Cells,
+    /// By group of broad channels: each stands for all its channels.
+    groups: Cells,
     live: Cells,
 }
 
@@ -47,6 +49,8 @@ struct OpenSlot {
 #[derive(Debug)]
 pub struct Accounts {
     channels: Vec<ChannelKey>,
+    /// The channels of each group of broad channels that was counted.
+    groups: Vec<Vec<u16>>,
     clock: SlotClock,
     slots: Vec<OpenSlot>,
     spare: Vec<OpenSlot>,
@@ -63,6 +67,7 @@ impl Accounts {
     pub fn new(slot_ms: u32, profiles: &[ProfileConfig]) -> Result<Self, UnknownElement> {
         Ok(Self {
             channels: flat_channels(profiles),
+            groups: Vec::new(),
             clock: SlotClock::new(u64::from(slot_ms)),
             slots: Vec::new(),
             spare: Vec::new(),
@@ -79,6 +84,7 @@ impl Accounts {
     pub fn replan(&mut self, profiles: &[ProfileConfig]) -> Result<(), UnknownElement> {
         self.tops = Tops::new(profiles)?;
         self.channels = flat_channels(profiles);
+        self.groups.clear();
         self.slots.clear();
         self.spare.clear();
         Ok(())
@@ -87,6 +93,9 @@ impl Accounts {
     /// Counts a batch whose channels the filter stage found. Source `other` has the index `other`.
     pub fn add(&mut self, batch: &Batch, hits: &Hits, other: u16) {
         self.measures.take(batch);
+        for group in hits.forward.groups() {
+            self.remember(group);
+        }
         let mut forward = 0;
         let mut reverse = 0;
         for run in batch.runs() {
@@ -99,7 +108,8 @@ impl Accounts {
             counting.live();
             forward = counting.pairs(forward, false);
             reverse = counting.pairs(reverse, true);
-            counting.broad();
+            counting.groups();
+            counting.broad_reverse();
         }
     }
 
@@ -112,6 +122,7 @@ impl Accounts {
         let mut slots = std::mem::take(&mut self.slots);
         for slot in &mut slots {
             slot.cells.reset();
+            slot.groups.reset();
             slot.live.reset();
         }
         self.spare.append(&mut slots);
@@ -140,11 +151,27 @@ impl Accounts {
     fn additions(&self, live_from: usize) -> Vec<Addition> {
         let each = |slot: &OpenSlot| {
             let mut rows = Vec::new();
+            slot.groups.collect(|source, group, counters| {
+                let channels = self.groups[group].iter();
+                rows.extend(channels.map(|channel| row(usize::from(*channel), source, counters)));
+            });
             slot.cells.collect(|source, channel, counters| rows.push(row(channel, source, counters)));
+            merge(&mut rows);
             slot.live.collect(|source, _, counters| rows.push(row(live_from + source, source, counters)));
             Addition { slot_start_ms: slot.start_ms, covered_ms: 0, rows }
         };
         self.slots.iter().map(each).collect()
+    }
+
+    /// A plan's groups are known once they matched something.
+    fn remember(&mut self, group: ChannelGroup<'_>) {
+        let id = usize::from(group.id);
+        if self.groups.len() <= id {
+            self.groups.resize(id + 1, Vec::new());
+        }
+        if self.groups[id].is_empty() {
+            self.groups[id].extend_from_slice(group.channels);
+        }
     }
 
     fn open(&mut self, start_ms: u64) -> usize {
@@ -155,6 +182,7 @@ impl Accounts {
         let mut slot = self.spare.pop().unwrap_or_else(|| OpenSlot {
             start_ms,
             cells: Cells::new(channels),
+            groups: Cells::new(channels),
             live: Cells::new(1),
         });
         slot.start_ms = start_ms;
@@ -163,9 +191,21 @@ impl Accounts {
     }
 }
 
-fn row(channel: usize, source: usize, counters: &crate::slot::Counters) -> Row {
+fn row(channel: usize, source: usize, counters: &Counters) -> Row {
     let index = |value| u32::try_from(value).unwrap_or(u32::MAX);
     Row { channel: index(channel), source: index(source), counters: *counters }
+}
+
+/// Adds up rows of the same channel and source: one that is looked up as sent may be broad in reverse.
+fn merge(rows: &mut Vec<Row>) {
+    rows.sort_unstable_by_key(|row| (row.channel, row.source));
+    rows.dedup_by(|next, first| {
+        let same = (next.channel, next.source) == (first.channel, first.source);
+        if same {
+            first.counters.add(&next.counters);
+        }
+        same
+    });
 }
 
 fn flat_channels(profiles: &[ProfileConfig]) -> Vec<ChannelKey> {
@@ -196,55 +236,98 @@ impl Counting<'_> {
     /// Every row counts in its source's channel of `live`.
     fn live(&mut self) {
         let Some(counters) = self.slot.live.at(usize::from(self.run.source), 0) else { return };
+        let mut sums = Counters::default();
         for row in self.run.rows() {
-            self.measures.forward(row).add_to(counters);
+            self.measures.forward(row).add_to(&mut sums);
             if let Some(reverse) = self.measures.reverse(row) {
-                reverse.without_flows().add_to(counters);
+                reverse.without_flows().add_to(&mut sums);
             }
         }
+        counters.add(&sums);
     }
 
     /// Counts the (row, channel) pairs from `at` on that belong to the run; returns where the next run's begin.
-    fn pairs(&mut self, mut at: usize, reverse: bool) -> usize {
+    fn pairs(&mut self, at: usize, reverse: bool) -> usize {
         let list = if reverse { &self.hits.reverse } else { &self.hits.forward };
         let end = self.run.start + self.run.len;
-        while let Some((row, channel)) = list.pairs.get(at).copied() {
-            if usize::from(row) >= end {
+        let mut next = at;
+        for (row, channel) in list.pairs.get(at..).unwrap_or_default() {
+            let row = usize::from(*row);
+            if row >= end {
                 break;
             }
-            self.count(usize::from(row), channel, reverse);
-            at += 1;
+            if reverse {
+                self.count_reverse(row, *channel);
+            } else {
+                self.count(row, *channel, &self.measures.forward(row), false);
+            }
+            next += 1;
         }
-        at
+        next
     }
 
-    fn broad(&mut self) {
-        for reverse in [false, true] {
-            let list = if reverse { &self.hits.reverse } else { &self.hits.forward };
-            for (channel, mask) in list.broad() {
-                for row in self.run.rows().filter(|row| mask.get(*row)) {
-                    self.count(row, channel, reverse);
+    /// What a group's rows sum up to counts for all its channels: added once, given to each at the cut.
+    fn groups(&mut self) {
+        for group in self.hits.forward.groups() {
+            let mut sums = Counters::default();
+            let mut rows = 0;
+            for row in group.mask.rows(self.run.rows()) {
+                self.measures.forward(row).add_to(&mut sums);
+                rows += 1;
+            }
+            if rows == 0 {
+                continue;
+            }
+            let id = usize::from(group.id);
+            let mut source = usize::from(self.run.source);
+            if !self.slot.groups.has_room(source, id) {
+                *self.overflowed += rows * group.channels.len() as u64;
+                source = usize::from(self.other);
+            }
+            if let Some(counters) = self.slot.groups.at(source, id) {
+                counters.add(&sums);
+            }
+            for channel in group.channels {
+                if !self.tops.ranks(*channel) {
+                    continue;
+                }
+                for row in group.mask.rows(self.run.rows()) {
+                    let measure = self.measures.forward(row);
+                    self.tops.add(*channel, self.batch, self.run, row, false, &measure);
                 }
             }
         }
     }
 
-    fn count(&mut self, row: usize, channel: u16, reverse: bool) {
-        let measure = if reverse {
-            let Some(measure) = self.measures.reverse(row) else { return };
-            // The flow itself counts once: here only if the channel did not already see it as sent.
-            if self.hits.forward.contains(row, channel) { measure.without_flows() } else { measure }
-        } else {
-            self.measures.forward(row)
-        };
+    /// The other direction of biflows: whether a flow is new to a channel is told row by row.
+    fn broad_reverse(&mut self) {
+        for (channel, mask) in self.hits.reverse.broad() {
+            for row in mask.rows(self.run.rows()) {
+                self.count_reverse(row, channel);
+            }
+        }
+    }
+
+    /// The flow itself counts once: here only if the channel did not already see it as sent.
+    fn count_reverse(&mut self, row: usize, channel: u16) {
+        let Some(measure) = self.measures.reverse(row) else { return };
+        let seen = self.hits.forward.contains(row, channel);
+        self.count(row, channel, &if seen { measure.without_flows() } else { measure }, true);
+    }
+
+    #[inline]
+    fn count(&mut self, row: usize, channel: u16, measure: &Measure, reverse: bool) {
         let source = self.source(usize::from(channel));
         if let Some(counters) = self.slot.cells.at(source, usize::from(channel)) {
             measure.add_to(counters);
         }
-        self.tops.add(channel, self.batch, self.run, row, reverse, &measure);
+        if self.tops.ranks(channel) {
+            self.tops.add(channel, self.batch, self.run, row, reverse, measure);
+        }
     }
 
     /// The run's source, or `other` when there is no memory left for the source's counters.
+    #[inline]
     fn source(&mut self, channel: usize) -> usize {
         let source = usize::from(self.run.source);
         if self.slot.cells.has_room(source, channel) {

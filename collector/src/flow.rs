@@ -18,7 +18,7 @@ mod table;
 
 pub use column::{Column, ColumnSet, Group, Kind};
 pub use csv::{write_csv, write_csv_header};
-pub use hits::{HitList, Hits, Mask};
+pub use hits::{Group as ChannelGroup, HitList, Hits, Mask};
 pub use json::write_json;
 pub use row::{Row, rows};
 pub use scale::{scale, scaled};
@@ -27,7 +27,7 @@ pub use table::write_table;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The most rows that one batch holds.
-pub const ROWS: usize = 4096;
+pub const ROWS: usize = 1024;
 
 /// Text from the wire is cut at this many bytes.
 pub const TEXT_LIMIT: usize = 255;
@@ -268,6 +268,7 @@ macro_rules! accessors {
         ///
         /// # Panics
         /// When the column is of another kind.
+        #[inline]
         pub fn $read(&self, column: Column) -> &[$type] {
             match &self.columns[column as usize] {
                 Data::$variant(values) => values,
@@ -280,6 +281,7 @@ macro_rules! accessors {
         ///
         /// # Panics
         /// When the column is of another kind.
+        #[inline]
         pub fn $write(&mut self, column: Column) -> &mut [$type] {
             let data = &mut self.columns[column as usize];
             if matches!(data, Data::Absent) {

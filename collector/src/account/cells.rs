@@ -31,20 +31,26 @@ impl Cells {
     }
 
     /// The cell, made when absent; `None` past the bound.
+    #[inline]
     pub(super) fn at(&mut self, source: usize, channel: usize) -> Option<&mut Counters> {
         let at = source * self.width + channel / BLOCK;
+        if self.blocks.get(at).is_none_or(Option::is_none) {
+            self.make(at)?;
+        }
+        self.blocks[at].as_mut().map(|block| &mut block[channel % BLOCK])
+    }
+
+    #[cold]
+    fn make(&mut self, at: usize) -> Option<()> {
+        if self.made >= MAX_BLOCKS {
+            return None;
+        }
         if at >= self.blocks.len() {
             self.blocks.resize_with(at + 1, || None);
         }
-        let block = &mut self.blocks[at];
-        if block.is_none() {
-            if self.made >= MAX_BLOCKS {
-                return None;
-            }
-            self.made += 1;
-            *block = Some(Box::new([Counters::default(); BLOCK]));
-        }
-        block.as_mut().map(|block| &mut block[channel % BLOCK])
+        self.made += 1;
+        self.blocks[at] = Some(Box::new([Counters::default(); BLOCK]));
+        Some(())
     }
 
     /// Calls `each` with (source, channel, counters) of every cell that is not zero.

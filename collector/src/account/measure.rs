@@ -1,6 +1,6 @@
 //! What each row adds: its protocol class and its scaled counters, worked out once per batch.
 
-use crate::flow::{Batch, Column, ROWS, Run, scaled};
+use crate::flow::{Batch, Column, ROWS, Run, scale, scaled};
 use crate::slot::{Counters, Tally};
 
 /// The four classes of semantics; their sum is `all`.
@@ -14,15 +14,21 @@ enum Class {
 }
 
 impl Class {
-    const fn of(proto: u8) -> Self {
-        match proto {
-            6 => Self::Tcp,
-            17 => Self::Udp,
-            1 | 58 => Self::Icmp,
-            _ => Self::Other,
-        }
+    #[inline]
+    fn of(proto: u8) -> Self {
+        CLASSES[usize::from(proto)]
     }
 }
+
+/// By protocol number: a look-up, as a branch would be guessed wrong every few rows.
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    classes[6] = Class::Tcp;
+    classes[17] = Class::Udp;
+    classes[1] = Class::Icmp;
+    classes[58] = Class::Icmp;
+    classes
+};
 
 /// What one row adds to a channel.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,14 +40,11 @@ pub(super) struct Measure {
 }
 
 impl Measure {
+    #[inline]
     pub(super) fn add_to(&self, counters: &mut Counters) {
-        let class = match self.class {
-            Class::Tcp => &mut counters.tcp,
-            Class::Udp => &mut counters.udp,
-            Class::Icmp => &mut counters.icmp,
-            Class::Other => &mut counters.other,
-        };
-        class.add(&self.tally);
+        // By index, not by branch: protocols alternate from row to row.
+        let classes = [&mut counters.tcp, &mut counters.udp, &mut counters.icmp, &mut counters.other];
+        classes[self.class as usize].add(&self.tally);
         counters.events += u64::from(self.event);
     }
 
@@ -75,22 +78,90 @@ impl Default for Measures {
 impl Measures {
     pub(super) fn take(&mut self, batch: &Batch) {
         for run in batch.runs() {
-            for row in run.rows() {
-                let measure = forward(batch, run, row);
-                let reverse = reverse(batch, run, row, measure);
-                self.forward[row] = measure;
-                self.has_reverse[row] = reverse.is_some();
-                self.reverse[row] = reverse.unwrap_or_default();
+            let two_sided =
+                [Column::RevPackets, Column::RevBytes].iter().any(|column| run.present.contains(*column));
+            match Usual::of(batch, run) {
+                Some(usual) => usual.take(&mut self.forward[run.rows()]),
+                None => run.rows().for_each(|row| self.forward[row] = forward(batch, run, row)),
+            }
+            if two_sided {
+                self.take_reverse(batch, run);
+            } else {
+                self.has_reverse[run.rows()].fill(false);
             }
         }
     }
 
+    fn take_reverse(&mut self, batch: &Batch, run: &Run) {
+        for row in run.rows() {
+            let reverse = reverse(batch, run, row, self.forward[row]);
+            self.has_reverse[row] = reverse.is_some();
+            self.reverse[row] = reverse.unwrap_or_default();
+        }
+    }
+
+    #[inline]
     pub(super) fn forward(&self, row: usize) -> Measure {
         self.forward[row]
     }
 
+    #[inline]
     pub(super) fn reverse(&self, row: usize) -> Option<Measure> {
         self.has_reverse[row].then(|| self.reverse[row])
+    }
+}
+
+/// The columns of a run as most runs are: counters and protocol in every row, one sampling rate or none.
+struct Usual<'a> {
+    packets: &'a [u64],
+    bytes: &'a [u64],
+    flows: Option<&'a [u32]>,
+    protos: &'a [u8],
+    rate: f32,
+}
+
+impl<'a> Usual<'a> {
+    fn of(batch: &'a Batch, run: &Run) -> Option<Self> {
+        let everywhere = |column| run.present.contains(column) && !run.sparse.contains(column);
+        let counted = [Column::Packets, Column::Bytes, Column::Proto];
+        let optional = [Column::Flows, Column::SamplingRate];
+        if !counted.into_iter().all(everywhere)
+            || optional.into_iter().any(|column| run.sparse.contains(column))
+        {
+            return None;
+        }
+        let mut rate = 1.0;
+        if run.present.contains(Column::SamplingRate) {
+            let rates = batch.f32s(Column::SamplingRate).get(run.rows())?;
+            rate = *rates.first()?;
+            if rates.iter().any(|other| *other != rate) {
+                return None;
+            }
+        }
+        let flows = if run.present.contains(Column::Flows) {
+            Some(batch.u32s(Column::Flows).get(run.rows())?)
+        } else {
+            None
+        };
+        Some(Self {
+            packets: batch.u64s(Column::Packets).get(run.rows())?,
+            bytes: batch.u64s(Column::Bytes).get(run.rows())?,
+            flows,
+            protos: batch.u8s(Column::Proto).get(run.rows())?,
+            rate,
+        })
+    }
+
+    fn take(&self, measures: &mut [Measure]) {
+        let counters = self.packets.iter().zip(self.bytes).zip(self.protos);
+        for (measure, ((packets, bytes), proto)) in measures.iter_mut().zip(counters) {
+            let (packets, bytes) = (scale(*packets, self.rate), scale(*bytes, self.rate));
+            *measure =
+                Measure { class: Class::of(*proto), event: false, tally: Tally { flows: 1, packets, bytes } };
+        }
+        for (measure, flows) in measures.iter_mut().zip(self.flows.into_iter().flatten()) {
+            measure.tally.flows = u64::from(*flows);
+        }
     }
 }
 

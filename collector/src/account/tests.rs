@@ -6,6 +6,7 @@ use crds::config::{ChannelConfig, ProfileConfig, Sign, TopConfig, TopOrder};
 
 use super::*;
 use crate::flow::{Column, ColumnSet, Protocol, SamplingFrom, TimeFrom, address_bits};
+use crate::slot::Tally;
 
 const AT: u64 = 1_700_000_003_000;
 
@@ -74,7 +75,7 @@ fn pairs(list: &[(u16, u16)]) -> Hits {
     hits
 }
 
-fn counters(counted: &Counted, channel: &str) -> crate::slot::Counters {
+fn counters(counted: &Counted, channel: &str) -> Counters {
     let index = counted.channels.iter().position(|key| key.channel == channel).unwrap();
     let rows = counted.additions.iter().flat_map(|addition| &addition.rows);
     rows.filter(|row| row.channel as usize == index).fold(Default::default(), |mut sum, row| {
@@ -129,7 +130,7 @@ fn an_event_without_counters_adds_an_event_and_nothing_else() {
     accounts.add(&batch, &pairs(&[(0, 0)]), 0);
     let sums = counters(&accounts.cut(AT, 2_000, &sources(2), false), "c0");
     assert_eq!(sums.events, 1);
-    assert_eq!(sums.all(), crate::slot::Tally::default());
+    assert_eq!(sums.all(), Tally::default());
 }
 
 #[test]
@@ -170,4 +171,29 @@ fn an_unknown_top_element_is_refused_with_the_names_that_are_known() {
     let top = TopConfig { element: "srcipp".into(), orders: vec![TopOrder::Bytes], size: 2 };
     let error = Accounts::new(10_000, &[profile(1, vec![top])]).unwrap_err().to_string();
     assert!(error.contains("\"srcipp\"") && error.contains("dstport"), "{error}");
+}
+
+#[test]
+fn channels_of_one_group_each_have_what_the_group_counted_and_what_was_looked_up_adds_to_it() {
+    let mut accounts = Accounts::new(10_000, &[profile(3, vec![])]).unwrap();
+    let batch = batch(AT, &[(6, 1, 100, 1.0), (17, 2, 200, 2.0), (6, 4, 400, 1.0)]);
+    let mut hits = Hits::default();
+    hits.forward.pairs.push((2, 0));
+    let mask = hits.forward.group_mask(7, &[0, 2]);
+    mask.set(0, true);
+    mask.set(1, true);
+    accounts.add(&batch, &hits, 0);
+    accounts.add(&batch, &hits, 0);
+    let counted = accounts.cut(AT, 2_000, &sources(2), false);
+    let of = |channel: u32| {
+        let mut rows = counted.additions[0].rows.iter().filter(|row| row.channel == channel);
+        let counters = rows.next().map(|row| row.counters);
+        assert_eq!(rows.count(), 0, "a channel and source stand once");
+        counters
+    };
+    let shared = of(2).unwrap();
+    assert_eq!(shared.tcp, Tally { flows: 2, packets: 2, bytes: 200 });
+    assert_eq!(shared.udp, Tally { flows: 2, packets: 8, bytes: 800 });
+    assert_eq!(of(0).unwrap().tcp, Tally { flows: 4, packets: 10, bytes: 1000 });
+    assert_eq!(of(1), None);
 }

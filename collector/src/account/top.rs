@@ -66,6 +66,12 @@ impl Tops {
         }
     }
 
+    /// Whether a channel has anything to rank.
+    pub(super) fn ranks(&self, channel: u16) -> bool {
+        let channel = usize::from(channel);
+        !self.sketches.is_empty() && self.first.get(channel) != self.first.get(channel + 1)
+    }
+
     /// Adds one row of a channel.
     pub(super) fn add(
         &mut self,

@@ -51,7 +51,7 @@ pub(super) fn execute(
 ) {
     run.present = program.present;
     for op in &program.ops {
-        match op.column.kind() {
+        match op.kind {
             Kind::U8 => small(op, records, rows(batch.u8s_mut(op.column), run), |n| n as u8),
             Kind::U16 => numbers(op, records, rows(batch.u16s_mut(op.column), run), |n| n as u16),
             Kind::U32 if op.column == Column::Flows => {
@@ -120,17 +120,11 @@ fn numbers<T: Copy + Default + PartialEq>(
     }
 }
 
-/// Fields of `N` bytes. The stride is known for most templates: then no record is looked at twice.
+/// Fields of `N` bytes. Most templates have one stride for all records: then where the field stands in a record
+/// is checked once, and each record costs one comparison, one load and one store.
 fn fixed<T, const N: usize>(op: &Op, records: Records<'_>, out: &mut [T], value: impl Fn([u8; N]) -> T) {
     match records {
-        Records::Fixed { data, stride } => {
-            let data = data.get(usize::from(op.place.offset)..).unwrap_or_default();
-            for (out, record) in out.iter_mut().zip(data.chunks(stride)) {
-                if let Some(bytes) = record.first_chunk() {
-                    *out = value(*bytes);
-                }
-            }
-        }
+        Records::Fixed { data, stride } => strided(data, stride, op.place.offset.into(), out, value),
         Records::Variable { .. } => {
             for (record, out) in out.iter_mut().enumerate() {
                 if let Some(bytes) = records.field(op.place, record).first_chunk() {
@@ -138,6 +132,25 @@ fn fixed<T, const N: usize>(op: &Op, records: Records<'_>, out: &mut [T], value:
                 }
             }
         }
+    }
+}
+
+/// A loop of its own, not inlined: among the others its few values would not stay in registers.
+#[inline(never)]
+fn strided<T, const N: usize>(
+    data: &[u8],
+    stride: usize,
+    offset: usize,
+    out: &mut [T],
+    value: impl Fn([u8; N]) -> T,
+) {
+    let mut rest = data;
+    for out in out {
+        let Some((record, more)) = rest.split_at_checked(stride) else { break };
+        if let Some(bytes) = record.get(offset..).and_then(<[u8]>::first_chunk) {
+            *out = value(*bytes);
+        }
+        rest = more;
     }
 }
 

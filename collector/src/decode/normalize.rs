@@ -1,16 +1,28 @@
 //! Rules that hold for every protocol once a set's values stand in their columns.
 
+use std::ops::Range;
+
 use crate::flow::{Batch, Column, Mask, Run};
 
-/// Protocols that have ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
-const fn has_ports(proto: u8) -> bool {
-    matches!(proto, 6 | 17 | 33 | 132 | 136)
-}
+/// Bits of [`CLASS`].
+const PORTS: u8 = 1;
+const ICMP: u8 = 2;
 
-/// ICMP and ICMPv6.
-const fn is_icmp(proto: u8) -> bool {
-    matches!(proto, 1 | 58)
-}
+/// What a protocol number tells of ports: TCP, UDP, DCCP, SCTP and UDP-Lite have them; ICMP and ICMPv6 have a
+/// type and a code.
+static CLASS: [u8; 256] = {
+    let mut class = [0; 256];
+    let mut at = 0;
+    while at < class.len() {
+        class[at] = match at {
+            6 | 17 | 33 | 132 | 136 => PORTS,
+            1 | 58 => ICMP,
+            _ => 0,
+        };
+        at += 1;
+    }
+    class
+};
 
 /// Ports stay with protocols that have ports; ICMP's type and code stay with ICMP. Where the exporter sent no
 /// ICMP elements they are read from the destination port, which is type * 256 + code.
@@ -22,15 +34,21 @@ pub(super) fn ports(batch: &mut Batch, run: &mut Run) {
     let in_port = !own_icmp && run.present.contains(Column::DstPort);
     let (mut with_ports, mut with_icmp) = (Mask::default(), Mask::default());
     let (mut ports, mut icmp) = (0, 0);
-    let known = run.sparse.contains(Column::Proto).then(|| batch.valid_mut(Column::Proto).clone());
-    let protos = batch.u8s(Column::Proto).get(run.rows()).unwrap_or_default();
-    for (row, proto) in (run.start..).zip(protos) {
-        let known = known.as_ref().is_none_or(|known| known.get(row));
-        let (has_ports, is_icmp) = (known && has_ports(*proto), known && is_icmp(*proto));
-        with_ports.words_mut()[row / 64] |= u64::from(has_ports) << (row % 64);
-        with_icmp.words_mut()[row / 64] |= u64::from(is_icmp) << (row % 64);
-        ports += usize::from(has_ports);
-        icmp += usize::from(is_icmp);
+    let sparse = run.sparse.contains(Column::Proto);
+    for (word, rows) in words(run) {
+        let known = if sparse { batch.valid_mut(Column::Proto).words()[word] } else { u64::MAX };
+        let protos = batch.u8s(Column::Proto).get(rows.clone()).unwrap_or_default();
+        let (mut has_ports, mut is_icmp) = (0, 0);
+        for (bit, proto) in (rows.start % 64..).zip(protos) {
+            let class = CLASS[usize::from(*proto)];
+            has_ports |= u64::from(class & PORTS) << bit;
+            is_icmp |= u64::from(class / ICMP) << bit;
+        }
+        (has_ports, is_icmp) = (has_ports & known, is_icmp & known);
+        ports += has_ports.count_ones() as usize;
+        icmp += is_icmp.count_ones() as usize;
+        with_ports.words_mut()[word] = has_ports;
+        with_icmp.words_mut()[word] = is_icmp;
     }
     if in_port && icmp > 0 {
         icmp_from_port(batch, run, &with_icmp);
@@ -69,14 +87,17 @@ pub(super) fn keep(batch: &mut Batch, run: &mut Run, column: Column, rows: &Mask
     }
     let was_sparse = run.sparse.contains(column);
     run.sparse.insert(column);
-    let end = run.start + run.len;
     let valid = batch.valid_mut(column).words_mut();
-    for (at, (valid, rows)) in valid.iter_mut().zip(rows.words()).enumerate() {
-        let (from, to) = (run.start.max(at * 64), end.min(at * 64 + 64));
-        if from < to {
-            let bits = u64::MAX >> (64 - (to - from)) << (from % 64);
-            let kept = if was_sparse { rows & *valid } else { *rows };
-            *valid = *valid & !bits | kept & bits;
-        }
+    for (word, of_word) in words(run) {
+        let bits = u64::MAX >> (64 - of_word.len()) << (of_word.start % 64);
+        let kept = if was_sparse { rows.words()[word] & valid[word] } else { rows.words()[word] };
+        valid[word] = valid[word] & !bits | kept & bits;
     }
+}
+
+/// The mask words that a run's rows lie in, with the rows of each.
+fn words(run: &Run) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+    let rows = run.rows();
+    (rows.start / 64..rows.end.div_ceil(64))
+        .map(move |word| (word, rows.start.max(word * 64)..rows.end.min(word * 64 + 64)))
 }

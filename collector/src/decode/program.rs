@@ -3,7 +3,7 @@
 use super::counters::Counters;
 use super::fields::{Rank, Read, Rule, rules};
 use super::template::{Field, VARIABLE};
-use crate::flow::{Column, ColumnSet};
+use crate::flow::{Column, ColumnSet, Kind};
 
 /// Where a field stands in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +20,8 @@ pub(super) struct Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Op {
     pub(super) column: Column,
+    /// The column's, at hand.
+    pub(super) kind: Kind,
     pub(super) read: Read,
     pub(super) place: Place,
     /// Only in rows where the column is 0 so far.
@@ -263,6 +265,7 @@ impl Plan {
             }
             ops.push(Op {
                 column: rule.column,
+                kind: rule.column.kind(),
                 read: rule.read,
                 place: *place,
                 if_zero: taken,

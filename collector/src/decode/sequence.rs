@@ -225,9 +225,13 @@ impl Recent {
 /// than a hash. It only ever tells two datagrams of one stream apart whose sequence number does not advance.
 pub(super) fn fingerprint(bytes: &[u8]) -> u32 {
     let (blocks, tail) = bytes.as_chunks::<32>();
+    let mut last = [0_u8; 32];
+    if let Some(start) = last.get_mut(..tail.len()) {
+        start.copy_from_slice(tail);
+    }
     let mut sum = [bytes.len() as u64; 4];
     let mut order = [0_u64; 4];
-    for block in blocks {
+    for block in blocks.iter().chain([&last]) {
         let (words, _) = block.as_chunks::<8>();
         for ((word, sum), order) in words.iter().zip(&mut sum).zip(&mut order) {
             *sum = sum.wrapping_add(u64::from_le_bytes(*word));
@@ -235,9 +239,6 @@ pub(super) fn fingerprint(bytes: &[u8]) -> u32 {
         }
     }
     let mut print = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in tail {
-        print = (print ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
     for (sum, order) in sum.iter().zip(&order) {
         print = (print ^ sum).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
         print = (print ^ order).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);

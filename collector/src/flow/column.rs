@@ -61,6 +61,7 @@ macro_rules! columns {
             }
 
             /// How its values are held.
+            #[inline]
             pub const fn kind(self) -> Kind {
                 match self { $(Column::$variant => Kind::$kind,)* }
             }

@@ -14,11 +14,13 @@ impl Default for Mask {
 
 impl Mask {
     /// Whether the row's bit is set.
+    #[inline]
     pub fn get(&self, row: usize) -> bool {
         self.0[row / 64] >> (row % 64) & 1 == 1
     }
 
     /// Sets or clears the row's bit.
+    #[inline]
     pub fn set(&mut self, row: usize, value: bool) {
         let bit = 1 << (row % 64);
         if value {
@@ -26,6 +28,21 @@ impl Mask {
         } else {
             self.0[row / 64] &= !bit;
         }
+    }
+
+    /// Those of `range` whose bit is set, in order.
+    pub fn rows(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        (range.start / 64..range.end.div_ceil(64)).flat_map(move |word| {
+            let (from, to) = (range.start.max(word * 64), range.end.min(word * 64 + 64));
+            let mut left = self.0[word] & u64::MAX >> (64 - (to - from)) << (from % 64);
+            std::iter::from_fn(move || {
+                let row = word * 64 + left.trailing_zeros() as usize;
+                (left != 0).then(|| {
+                    left &= left - 1;
+                    row
+                })
+            })
+        })
     }
 
     /// The 64 rows of a word; row `64 * word` is its lowest bit.
@@ -44,11 +61,30 @@ impl Mask {
 pub struct HitList {
     /// (row, channel) pairs, in row order.
     pub pairs: Vec<(u16, u16)>,
-    /// Channels evaluated as a whole column, in groups of those that pass the same rows.
+    /// Channels evaluated as a whole column, group by group.
     channels: Vec<u16>,
-    /// Each group's rows, and where in `channels` it ends. Reused: only the first `groups` are of this batch.
-    masks: Vec<(usize, Box<Mask>)>,
-    groups: usize,
+    /// Reused: only the first `used` are of this batch.
+    groups: Vec<GroupMask>,
+    used: usize,
+}
+
+#[derive(Debug)]
+struct GroupMask {
+    id: u16,
+    /// Where in `channels` the group ends.
+    end: usize,
+    mask: Box<Mask>,
+}
+
+/// Channels that pass the same rows: what these sum up to is worked out once for all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// The same in every batch of one plan.
+    pub id: u16,
+    /// Its channels.
+    pub channels: &'a [u16],
+    /// Its rows.
+    pub mask: &'a Mask,
 }
 
 impl HitList {
@@ -56,26 +92,21 @@ impl HitList {
     pub fn clear(&mut self) {
         self.pairs.clear();
         self.channels.clear();
-        self.groups = 0;
+        self.used = 0;
     }
 
-    /// A cleared mask for a broad channel, to be filled.
-    pub fn broad_mask(&mut self, channel: u16) -> &mut Mask {
-        self.group_mask(&[channel])
-    }
-
-    /// A cleared mask for broad channels that pass the same rows, to be filled.
-    pub fn group_mask(&mut self, channels: &[u16]) -> &mut Mask {
+    /// A cleared mask for the plan's group `id` of broad channels, to be filled.
+    pub fn group_mask(&mut self, id: u16, channels: &[u16]) -> &mut Mask {
         self.channels.extend_from_slice(channels);
         let end = self.channels.len();
-        if self.groups == self.masks.len() {
-            self.masks.push((end, Box::default()));
+        if self.used == self.groups.len() {
+            self.groups.push(GroupMask { id, end, mask: Box::default() });
         }
-        let (ends, mask) = &mut self.masks[self.groups];
-        self.groups += 1;
-        *ends = end;
-        **mask = Mask::default();
-        mask
+        let group = &mut self.groups[self.used];
+        self.used += 1;
+        (group.id, group.end) = (id, end);
+        *group.mask = Mask::default();
+        &mut group.mask
     }
 
     /// Whether the row is among the channel's.
@@ -88,17 +119,16 @@ impl HitList {
 
     /// The broad channels with their rows.
     pub fn broad(&self) -> impl Iterator<Item = (u16, &Mask)> {
-        self.groups().flat_map(|(channels, mask)| channels.iter().map(move |channel| (*channel, mask)))
+        self.groups().flat_map(|group| group.channels.iter().map(move |channel| (*channel, group.mask)))
     }
 
-    /// The broad channels in groups of those that pass the same rows: what the rows sum up to is worked out
-    /// once a group.
-    pub fn groups(&self) -> impl Iterator<Item = (&[u16], &Mask)> {
+    /// The broad channels by group.
+    pub fn groups(&self) -> impl Iterator<Item = Group<'_>> {
         let mut start = 0;
-        self.masks[..self.groups].iter().map(move |(end, mask)| {
-            let channels = &self.channels[start..*end];
-            start = *end;
-            (channels, &**mask)
+        self.groups[..self.used].iter().map(move |group| {
+            let channels = &self.channels[start..group.end];
+            start = group.end;
+            Group { id: group.id, channels, mask: &group.mask }
         })
     }
 }

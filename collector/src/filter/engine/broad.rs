@@ -84,12 +84,12 @@ impl Broad {
                 test.mark(batch, run, answer);
             }
         }
-        for group in &self.groups {
+        for (id, group) in (0..).zip(&self.groups) {
             let Some((mask, below)) = self.levels.split_first_mut() else { return };
             group.part.join(&self.answers, words, mask, below);
             group.limit(batch, only, words, mask);
             if mask.words()[..words].iter().any(|word| *word != 0) {
-                let found = hits.group_mask(&group.channels);
+                let found = hits.group_mask(id, &group.channels);
                 found.words_mut()[..words].copy_from_slice(&mask.words()[..words]);
             }
         }

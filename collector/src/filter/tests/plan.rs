@@ -116,7 +116,7 @@ fn equal_broad_filters_share_one_mask() {
     let mut plan = Plan::compile(&config(channels, &[])).unwrap();
     let mut hits = Hits::default();
     plan.run(&flow(&[Number(C::Proto, 6)]), &mut hits);
-    let groups: Vec<_> = hits.forward.groups().map(|(channels, _)| channels.to_vec()).collect();
+    let groups: Vec<_> = hits.forward.groups().map(|group| group.channels.to_vec()).collect();
     assert_eq!(groups, [[0, 1]]);
 }
 
