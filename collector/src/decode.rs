@@ -21,6 +21,7 @@ mod sampling;
 mod sequence;
 mod sets;
 mod sflow;
+mod shown;
 mod streams;
 mod tally;
 mod template;

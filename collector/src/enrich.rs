@@ -80,6 +80,12 @@ impl Enrich {
         &self.names
     }
 
+    /// Whether `sources[].sampling` states a rate for this source: where nothing was announced, it counts.
+    pub fn states_rate(&self, source: u16) -> bool {
+        let stated = self.sampling.get(usize::from(source));
+        stated.is_some_and(|sampling| sampling.override_.or(sampling.default).is_some())
+    }
+
     /// The index of the source `other`.
     pub fn other(&self) -> u16 {
         u16::try_from(self.sampling.len()).unwrap_or(u16::MAX)
@@ -262,6 +268,7 @@ mod tests {
         let mut silent = batch(None);
         enrich.run(&mut silent);
         assert_eq!(rates(&silent), [Some(9.0), Some(9.0)]);
+        assert!(enrich.states_rate(0) && !enrich.states_rate(enrich.other()));
     }
 
     #[test]

@@ -259,6 +259,8 @@ pub struct StreamReport {
     pub last_seen_ms: u64,
     /// The last sampling rate seen, when one is known.
     pub sampling_rate: Option<f32>,
+    /// The last flows referred to a sampler of which no rate is known.
+    pub rate_unknown: bool,
     /// Received minus end time of the newest record, in ms, when records carry times.
     pub clock_skew_ms: Option<i64>,
     /// The next sequence number expected: the watermark from which loss is told after a restart of the edge.

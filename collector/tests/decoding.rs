@@ -14,7 +14,11 @@ mod message;
 mod netflow5;
 #[path = "decoding/netflow9.rs"]
 mod netflow9;
+#[path = "decoding/option_tables.rs"]
+mod option_tables;
 #[path = "decoding/rig.rs"]
 mod rig;
+#[path = "decoding/sampling.rs"]
+mod sampling;
 #[path = "decoding/sequence.rs"]
 mod sequence;

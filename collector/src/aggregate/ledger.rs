@@ -17,6 +17,7 @@ pub(super) struct Stream {
     unit: SequenceUnit,
     last_seen_ms: u64,
     sampling_rate: Option<f32>,
+    rate_unknown: bool,
     clock_skew_ms: Option<i64>,
     totals: StreamCounts,
 }
@@ -65,6 +66,7 @@ impl Ledger {
             unit: report.unit,
             last_seen_ms: 0,
             sampling_rate: None,
+            rate_unknown: false,
             clock_skew_ms: None,
             totals: StreamCounts::default(),
         });
@@ -73,6 +75,7 @@ impl Ledger {
         stream.unit = report.unit;
         stream.last_seen_ms = stream.last_seen_ms.max(report.last_seen_ms);
         stream.sampling_rate = report.sampling_rate.or(stream.sampling_rate);
+        stream.rate_unknown = report.rate_unknown;
         stream.clock_skew_ms = report.clock_skew_ms.or(stream.clock_skew_ms);
         stream.totals.add(&report.counts);
         self.changed.insert(key);
@@ -102,6 +105,7 @@ impl Ledger {
             unit: s.unit,
             last_seen_ms: s.last_seen_ms,
             sampling_rate: s.sampling_rate,
+            rate_unknown: s.rate_unknown,
             clock_skew_ms: s.clock_skew_ms,
             totals: s.totals.clone(),
         };

@@ -159,6 +159,8 @@ pub struct StreamView {
     pub last_seen_ms: u64,
     /// When known.
     pub sampling_rate: Option<f32>,
+    /// The last flows referred to a sampler of which no rate is known.
+    pub rate_unknown: bool,
     /// When known.
     pub clock_skew_ms: Option<i64>,
     /// Sums of all blocks.

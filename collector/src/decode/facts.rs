@@ -1,6 +1,18 @@
-//! What options data told about a stream: sampling rates by sampler, interface and template, the exporter's start.
+//! What options data told about exporters: sampling rates, names of interfaces, VRFs, applications and samplers,
+//! when the exporter started.
 //!
-//! Kept by stream, and by (address, version, domain) for exporters that send options from another port than data.
+//! Kept by the stream that told it. A stream looks first at what it told itself, then at what other ports of its
+//! (address, version) told about its domain, and, when nobody told a rate about its domain, at what they told
+//! about theirs: exporters send options from another port or under another source id than data. What others told
+//! counts only while they agree.
+
+mod known;
+mod names;
+mod told;
+
+pub(super) use known::Selector;
+pub(super) use names::{Of, application};
+pub(super) use told::{float, rate};
 
 use std::net::IpAddr;
 
@@ -8,213 +20,204 @@ use hashbrown::HashMap;
 
 use super::program::Program;
 use super::records::Records;
-use super::streams::Key;
-use super::template::V9_SCOPE;
+use super::streams::{Key, Streams};
 use crate::flow::Protocol;
+use known::{Known, Said};
+use told::Told;
 
-/// Rates of one stream.
-const A_STREAM: usize = 1024;
-/// Rates in all, 16 bytes each.
-const ALL: usize = 262_144;
-
-/// To what a rate applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Selector {
-    /// Everything that the stream sends.
-    Any,
-    /// A sampler (48) or selector (302).
-    Sampler(u64),
-    /// Flows that came in on this interface.
-    Interface(u64),
-    /// Records of this template.
-    Template(u64),
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    /// Sorted by selector.
-    rates: Vec<(Selector, f32)>,
-    init_ms: Option<u64>,
-}
-
-type Domain = (IpAddr, Protocol, u32);
+/// Rates in all, 32 bytes each.
+const RATES: usize = 131_072;
+/// Bytes of all names.
+const NAMES: usize = 8 << 20;
+/// Streams of one exporter whose facts the others look at.
+const TELLERS: usize = 64;
+/// For so long two streams that told differently stop each other's sharing.
+const CONFLICT_MS: u64 = 1_800_000;
 
 /// The facts of all streams.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    streams: Vec<Known>,
-    /// With the stream that told them last.
-    domains: HashMap<Domain, (u32, Known), foldhash::fast::RandomState>,
+    streams: Vec<Entry>,
+    /// The streams that told anything.
+    exporters: HashMap<(IpAddr, Protocol), Vec<u32>, foldhash::fast::RandomState>,
+    /// Grows when somebody tells something that changes where others look.
+    generation: u64,
     rates: usize,
+    name_bytes: usize,
 }
 
-impl Known {
-    fn rate(&self, selector: Selector) -> Option<f32> {
-        let find = |selector| self.rates.binary_search_by_key(&selector, |(known, _)| *known).ok();
-        let at = find(selector).or(match (selector, self.rates.as_slice()) {
-            // Records that name no sampler belong to the only one.
-            (Selector::Any, [(Selector::Sampler(_), _)]) => Some(0),
-            _ => None,
-        });
-        at.and_then(|at| self.rates.get(at)).map(|(_, rate)| *rate)
-    }
+#[derive(Debug, Default)]
+struct Entry {
+    own: Option<Box<Known>>,
+    view: View,
+}
 
-    /// Whether the rate took memory.
-    fn put(&mut self, selector: Selector, rate: f32, is_room: bool) -> bool {
-        match self.rates.binary_search_by_key(&selector, |(known, _)| *known) {
-            Ok(at) => self.rates[at].1 = rate,
-            Err(at) if is_room && self.rates.len() < A_STREAM => {
-                self.rates.insert(at, (selector, rate));
-                return true;
-            }
-            Err(_) => {}
-        }
-        false
-    }
+/// Where a stream looks, as of a generation.
+#[derive(Debug, Default)]
+struct View {
+    generation: u64,
+    others: Vec<u32>,
+    /// Nobody told a rate about the stream's domain: what the others told about theirs counts.
+    across: bool,
+    has_rates: bool,
+    has_interface_rates: bool,
+    init_ms: Option<u64>,
 }
 
 impl Facts {
+    /// Finds where a stream has to look, if that changed. To be called before a stream's facts are read.
+    pub(super) fn attend(&mut self, stream: u32, key: &Key) {
+        let at = stream as usize;
+        if stream == Streams::UNKNOWN {
+            return;
+        }
+        if self.streams.len() <= at {
+            self.streams.resize_with(at + 1, Entry::default);
+        }
+        if self.streams[at].view.generation != self.generation {
+            self.look_around(at, key);
+        }
+    }
+
     /// The rate that applies to a selector of a stream.
     pub(super) fn rate(&self, stream: u32, key: &Key, selector: Selector) -> Option<f32> {
-        self.known(stream, key).find_map(|known| known.rate(selector))
+        let entry = self.streams.get(stream as usize)?;
+        let own = entry.own.as_ref().and_then(|own| own.rate(key.domain, selector));
+        if let Some(own) = own {
+            return Some(own.value);
+        }
+        let across = entry.view.across;
+        if across && matches!(selector, Selector::Template(_)) {
+            return None;
+        }
+        let domain = |known: &Known| if across { known.domain } else { key.domain };
+        agreed(self.others(entry).filter_map(|known| known.rate(domain(known), selector)))
     }
 
     /// Whether any rate is known that could apply.
-    pub(super) fn has_rates(&self, stream: u32, key: &Key) -> bool {
-        self.known(stream, key).any(|known| !known.rates.is_empty())
+    pub(super) fn has_rates(&self, stream: u32) -> bool {
+        self.streams.get(stream as usize).is_some_and(|entry| entry.view.has_rates)
+    }
+
+    /// Whether any of them holds for an interface.
+    pub(super) fn has_interface_rates(&self, stream: u32) -> bool {
+        self.streams.get(stream as usize).is_some_and(|entry| entry.view.has_interface_rates)
     }
 
     /// When the exporter started, in Unix milliseconds (160).
-    pub(super) fn init_ms(&self, stream: u32, key: &Key) -> Option<u64> {
-        self.known(stream, key).find_map(|known| known.init_ms)
+    pub(super) fn init_ms(&self, stream: u32) -> Option<u64> {
+        self.streams.get(stream as usize)?.view.init_ms
     }
 
-    fn known(&self, stream: u32, key: &Key) -> impl Iterator<Item = &Known> {
-        let shared = || self.domains.get(&(key.exporter, key.protocol, key.domain)).map(|(_, known)| known);
-        let shared = if self.domains.is_empty() { None } else { shared() };
-        self.streams.get(stream as usize).into_iter().chain(shared)
+    /// The name of an interface, a VRF, an application ... of a stream's exporter.
+    pub(super) fn name(&self, stream: u32, of: Of, number: u64) -> Option<&str> {
+        let entry = self.streams.get(stream as usize)?;
+        let own = entry.own.as_ref().and_then(|own| own.name(of, number));
+        own.map(|said| said.value)
+            .or_else(|| agreed(self.others(entry).filter_map(|known| known.name(of, number))))
     }
 
     /// Learns from the records of an options set.
     pub(super) fn learn(
         &mut self,
-        stream: u32,
-        key: &Key,
+        (stream, key): (u32, &Key),
         program: &Program,
         records: Records<'_>,
         count: usize,
+        now_ms: u64,
     ) {
-        if self.streams.len() <= stream as usize {
-            self.streams.resize_with(stream as usize + 1, Known::default);
+        if stream == Streams::UNKNOWN {
+            return;
         }
         for record in 0..count {
             let told = Told::read(program, records, record);
-            let rate = told.rate();
-            if rate.is_none() && told.init_ms.is_none() {
-                continue;
-            }
-            let domain = (key.exporter, key.protocol, key.domain);
-            let (owner, shared) = self.domains.entry(domain).or_default();
-            *owner = stream;
-            let Some(own) = self.streams.get_mut(stream as usize) else { return };
-            for known in [own, shared] {
-                known.init_ms = told.init_ms.or(known.init_ms);
-                if let Some(rate) = rate {
-                    self.rates += usize::from(known.put(told.selector, rate, self.rates < ALL));
-                }
+            if !told.is_empty() {
+                self.take(stream, key, &told, now_ms);
             }
         }
+        self.attend(stream, key);
     }
 
     /// Drops what a stream told, which lost its place.
     pub(super) fn forget(&mut self, stream: u32, key: &Key) {
-        if let Some(known) = self.streams.get_mut(stream as usize) {
-            self.rates -= std::mem::take(known).rates.len();
-        }
-        let domain = (key.exporter, key.protocol, key.domain);
-        if self.domains.get(&domain).is_some_and(|(owner, _)| *owner == stream) {
-            let gone = self.domains.remove(&domain);
-            self.rates -= gone.map_or(0, |(_, known)| known.rates.len());
+        let Some(entry) = self.streams.get_mut(stream as usize) else { return };
+        let Some(own) = std::mem::take(entry).own else { return };
+        self.rates -= own.rates();
+        self.name_bytes -= own.name_bytes();
+        self.generation += 1;
+        let exporter = (key.exporter, key.protocol);
+        let Some(tellers) = self.exporters.get_mut(&exporter) else { return };
+        tellers.retain(|teller| *teller != stream);
+        if tellers.is_empty() {
+            self.exporters.remove(&exporter);
         }
     }
-}
 
-/// What one options record says.
-struct Told {
-    selector: Selector,
-    interval: u64,
-    taken: Option<u64>,
-    left: Option<u64>,
-    size: Option<u64>,
-    population: Option<u64>,
-    probability: Option<f64>,
-    init_ms: Option<u64>,
-}
-
-impl Told {
-    fn read(program: &Program, records: Records<'_>, record: usize) -> Self {
-        let mut told = Self {
-            selector: Selector::Any,
-            interval: 0,
-            taken: None,
-            left: None,
-            size: None,
-            population: None,
-            probability: None,
-            init_ms: None,
-        };
-        for (field, place) in program.fields.iter().zip(&program.places) {
-            let bytes = records.field(*place, record);
-            let value = super::records::number(bytes);
-            match (field.enterprise, field.element) {
-                (0, 48 | 302) => told.selector = told.selector.max_with(Selector::Sampler(value)),
-                (0, 145) | (V9_SCOPE, 5) => told.selector = told.selector.max_with(Selector::Template(value)),
-                (0, 10) | (V9_SCOPE, 2) => told.selector = told.selector.max_with(Selector::Interface(value)),
-                (0, 34 | 50) => told.interval = told.interval.max(value),
-                (0, 305) => told.taken = Some(value),
-                (0, 306) => told.left = Some(value),
-                (0, 309) => told.size = Some(value),
-                (0, 310) => told.population = Some(value),
-                (0, 311) => told.probability = bytes.try_into().ok().map(f64::from_be_bytes),
-                (0, 160) => told.init_ms = Some(value),
-                _ => {}
+    fn take(&mut self, stream: u32, key: &Key, told: &Told<'_>, now_ms: u64) {
+        self.attend(stream, key);
+        let Some(entry) = self.streams.get_mut(stream as usize) else { return };
+        if entry.own.is_none() {
+            let tellers = self.exporters.entry((key.exporter, key.protocol)).or_default();
+            if tellers.len() < TELLERS {
+                tellers.push(stream);
             }
+            self.generation += 1;
         }
-        told
+        let own = entry.own.get_or_insert_with(|| Box::new(Known::new(key.domain)));
+        let before = (own.rates(), own.name_bytes());
+        let init = told.init_ms.map(|value| Said { value, told_ms: now_ms });
+        let mut news = own.put_init(init);
+        if let Some(rate) = told.rate() {
+            let domain = told.domain.unwrap_or(key.domain);
+            let said = Said { value: rate, told_ms: now_ms };
+            news |= own.put_rate(domain, told.selector, said, self.rates < RATES);
+        }
+        for (of, number, text) in told.names() {
+            own.put_name(of, number, text, now_ms, self.name_bytes < NAMES);
+        }
+        self.rates = self.rates - before.0 + own.rates();
+        self.name_bytes = self.name_bytes - before.1 + own.name_bytes();
+        self.generation += u64::from(news);
     }
 
-    fn rate(&self) -> Option<f32> {
-        let pair = |one: Option<u64>, other: Option<u64>| Some((one?, other?));
-        rate(pair(self.size, self.population), pair(self.taken, self.left), self.probability, self.interval)
+    fn others<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = &'a Known> + Clone {
+        let streams = entry.view.others.iter().filter_map(|at| self.streams.get(*at as usize));
+        streams.filter_map(|entry| entry.own.as_deref())
+    }
+
+    fn look_around(&mut self, at: usize, key: &Key) {
+        let mut view = std::mem::take(&mut self.streams[at].view);
+        view.generation = self.generation;
+        view.others.clear();
+        let tellers = self.exporters.get(&(key.exporter, key.protocol)).map_or(&[][..], Vec::as_slice);
+        view.others.extend(tellers.iter().filter(|other| **other as usize != at));
+        let entry = Entry { own: self.streams[at].own.take(), view };
+        let looked = self.looked(&entry, key);
+        let others = entry.view.others;
+        self.streams[at] = Entry { own: entry.own, view: View { others, ..looked } };
+    }
+
+    /// What a stream finds where it looks; without the list of where.
+    fn looked(&self, entry: &Entry, key: &Key) -> View {
+        let all = || entry.own.as_deref().into_iter().chain(self.others(entry));
+        let across = !all().any(|known| known.has_rates(key.domain));
+        let domain = |known: &Known| if across { known.domain } else { key.domain };
+        let own_init = entry.own.as_ref().and_then(|own| own.init()).map(|said| said.value);
+        let same_domain = self.others(entry).filter(|known| known.domain == key.domain);
+        View {
+            generation: self.generation,
+            others: Vec::new(),
+            across,
+            has_rates: all().any(|known| known.has_rates(domain(known))),
+            has_interface_rates: all().any(|known| known.has_interface_rates(domain(known))),
+            init_ms: own_init.or_else(|| agreed(same_domain.filter_map(Known::init))),
+        }
     }
 }
 
-impl Selector {
-    /// A sampler names more than an interface, and that more than a template.
-    fn max_with(self, other: Self) -> Self {
-        let rank = |selector: &Self| match selector {
-            Self::Any => 0,
-            Self::Template(_) => 1,
-            Self::Interface(_) => 2,
-            Self::Sampler(_) => 3,
-        };
-        if rank(&other) >= rank(&self) { other } else { self }
-    }
-}
-
-/// The rate that elements 309/310, 305/306, 311 and 34 or 50 tell, in this order (RFC 5477, 8).
-pub(super) fn rate(
-    size_population: Option<(u64, u64)>,
-    taken_left: Option<(u64, u64)>,
-    probability: Option<f64>,
-    interval: u64,
-) -> Option<f32> {
-    let found = match (size_population, taken_left, probability) {
-        (Some((size, population)), ..) if size > 0 => population as f64 / size as f64,
-        (_, Some((taken, left)), _) if taken > 0 => (taken as f64 + left as f64) / taken as f64,
-        (.., Some(probability)) if probability > 0.0 => 1.0 / probability,
-        _ => interval as f64,
-    };
-    let rate = found as f32;
-    (rate > 0.0 && rate.is_finite()).then_some(rate)
+/// What was told last, unless something else was told about then.
+fn agreed<T: PartialEq + Copy>(said: impl Iterator<Item = Said<T>> + Clone) -> Option<T> {
+    let last = said.clone().max_by_key(|said| said.told_ms)?;
+    let agrees = |said: Said<T>| said.value == last.value || last.told_ms - said.told_ms > CONFLICT_MS;
+    said.into_iter().all(agrees).then_some(last.value)
 }

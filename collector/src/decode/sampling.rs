@@ -1,13 +1,22 @@
 //! The sampling rate of a set's rows: told by the record, else by options for what the record refers to.
 
-use super::facts::{Facts, Selector, rate};
+use super::facts::{Facts, Selector, float, rate};
 use super::normalize::keep;
-use super::program::{Program, Sampling};
+use super::program::{Place, Program, Sampling};
 use super::records::Records;
 use super::streams::Key;
 use crate::flow::{Batch, Column, Mask, Run, SamplingFrom};
 
-/// Fills the rate's column; gives back the last rate.
+/// What filling the column told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rates {
+    /// The last rate.
+    pub(super) last: Option<f32>,
+    /// A record refers to a sampler of which no rate is known.
+    pub(super) unknown: bool,
+}
+
+/// Fills the rate's column.
 pub(super) fn rates(
     facts: &Facts,
     key: &Key,
@@ -15,50 +24,41 @@ pub(super) fn rates(
     records: Records<'_>,
     batch: &mut Batch,
     run: &mut Run,
-) -> Option<f32> {
+) -> Rates {
     let sampling = &program.sampling;
-    let told = facts.has_rates(run.stream, key);
-    if !told && !sampling.in_record() {
-        return None;
-    }
     let refers = sampling.sampler.or(sampling.selector);
-    let by_interface = refers.is_none() && run.present.contains(Column::InIf);
-    let common = told.then(|| common(facts, run.stream, key, id)).flatten();
-    if !sampling.in_record() && refers.is_none() && !by_interface {
-        return constant(common, batch, run);
+    let told = facts.has_rates(run.stream);
+    if !told && !sampling.in_record() {
+        return Rates { last: None, unknown: refers.is_some_and(|place| names_one(place, records, run.len)) };
     }
-    let mut cache = (u64::MAX, None);
-    let mut lookup = |number: u64, selector: Selector| {
-        if cache.0 != number {
-            cache = (number, facts.rate(run.stream, key, selector));
-        }
-        cache.1
-    };
-    let (mut known, mut count, mut last) = (Mask::default(), 0, None);
+    let common = told.then(|| common(facts, run.stream, key, id)).flatten();
+    let by_interface = refers.is_none() && facts.has_interface_rates(run.stream);
+    if !sampling.in_record() && refers.is_none() && !by_interface {
+        return Rates { last: constant(common, batch, run), unknown: false };
+    }
+    let mut options = Options { facts, stream: run.stream, key, common, caches: [(None, None); 2] };
+    let mut found = Rates::default();
+    let (mut known, mut count) = (Mask::default(), 0);
     for (record, row) in run.rows().enumerate() {
         let own = own(sampling, records, record);
         if own.is_some() {
             run.sampling_from = SamplingFrom::Record;
         }
-        let found = own.or_else(|| match refers.map(|place| records.number(place, record)) {
+        let rate = own.or_else(|| match refers.map(|place| records.number(place, record)) {
             _ if !told => None,
-            Some(number) => {
-                let found = lookup(number, Selector::Sampler(number));
-                found.or_else(|| common.filter(|_| number == 0))
-            }
-            None if by_interface => {
-                let number = batch.u32s(Column::InIf).get(row).copied().map_or(0, u64::from);
-                lookup(number, Selector::Interface(number)).or(common)
-            }
+            Some(number) => options.of_sampler(number),
+            None if by_interface => options.of_interfaces(batch, run, row),
             None => common,
         });
-        known.set(row, found.is_some());
-        if let Some(found) = found {
+        known.set(row, rate.is_some());
+        if let Some(rate) = rate {
             count += 1;
-            last = Some(found);
+            found.last = Some(rate);
             if let Some(value) = batch.f32s_mut(Column::SamplingRate).get_mut(row) {
-                *value = found;
+                *value = rate;
             }
+        } else {
+            found.unknown |= refers.is_some_and(|place| records.number(place, record) != 0);
         }
     }
     if count > 0 && run.sampling_from == SamplingFrom::None {
@@ -66,7 +66,47 @@ pub(super) fn rates(
     }
     run.present.insert(Column::SamplingRate);
     keep(batch, run, Column::SamplingRate, &known, count);
-    last
+    found
+}
+
+/// What options told of what records refer to; neighbors mostly refer to the same.
+struct Options<'a> {
+    facts: &'a Facts,
+    stream: u32,
+    key: &'a Key,
+    common: Option<f32>,
+    caches: [(Option<Selector>, Option<f32>); 2],
+}
+
+impl Options<'_> {
+    /// Sampler 0 is none: what holds for everything holds for it.
+    fn of_sampler(&mut self, number: u64) -> Option<f32> {
+        let found = self.find(0, Selector::Sampler(number));
+        found.or_else(|| self.common.filter(|_| number == 0))
+    }
+
+    /// The interface on which the flow came in; where nothing is told of it, the one on which it went out.
+    fn of_interfaces(&mut self, batch: &Batch, run: &Run, row: usize) -> Option<f32> {
+        let mut side = |at: usize, column: Column| {
+            let has = batch.has(run, column, row);
+            let number = batch.u32s(column).get(row).copied().filter(|_| has)?;
+            self.find(at, Selector::Interface(number.into()))
+        };
+        side(0, Column::InIf).or_else(|| side(1, Column::OutIf)).or(self.common)
+    }
+
+    fn find(&mut self, at: usize, selector: Selector) -> Option<f32> {
+        let Some(cache) = self.caches.get_mut(at) else { return None };
+        if cache.0 != Some(selector) {
+            *cache = (Some(selector), self.facts.rate(self.stream, self.key, selector));
+        }
+        cache.1
+    }
+}
+
+/// Whether any record names a sampler.
+fn names_one(place: Place, records: Records<'_>, count: usize) -> bool {
+    (0..count).any(|record| records.number(place, record) != 0)
 }
 
 fn common(facts: &Facts, stream: u32, key: &Key, id: u16) -> Option<f32> {
@@ -88,11 +128,10 @@ fn own(sampling: &Sampling, records: Records<'_>, record: usize) -> Option<f32> 
         return None;
     }
     let read = |place: Option<_>| place.map(|place| records.number(place, record));
-    let probability = sampling.probability.and_then(|place| records.field(place, record).try_into().ok());
     rate(
         read(sampling.size).zip(read(sampling.population)),
         read(sampling.taken).zip(read(sampling.left)),
-        probability.map(f64::from_be_bytes),
+        sampling.probability.and_then(|place| float(records.field(place, record))),
         read(sampling.interval).unwrap_or(0),
     )
 }

@@ -9,8 +9,9 @@ use super::program::Program;
 use super::reader::Reader;
 use super::reason::{Rejected, Undecodable};
 use super::records::{Ends, Records};
-use super::sampling::rates;
+use super::sampling::{Rates, rates};
 use super::sequence::Arrival;
+use super::shown;
 use super::streams::{Key, Streams};
 use super::template::{self, Definition, Field, Kind};
 use super::templates::{Learned, Templates};
@@ -135,7 +136,8 @@ impl Sets {
         if header.truncated {
             stream.tally.undecodable.count(Undecodable::Truncated, 1);
         }
-        let clock = Clock { init_ms: self.facts.init_ms(at, &key), ..header.clock };
+        self.facts.attend(at, &key);
+        let clock = Clock { init_ms: self.facts.init_ms(at), ..header.clock };
         let mut message = Message {
             key,
             stream: at,
@@ -266,9 +268,9 @@ impl Sets {
         streams: &mut Streams,
         output: &mut Output<'_>,
     ) {
-        let init_ms = self.facts.init_ms(set.stream, &set.key);
-        set.clock.init_ms = init_ms.or(set.clock.init_ms);
         set.stream = streams.recall(set.stream, &set.key);
+        self.facts.attend(set.stream, &set.key);
+        set.clock.init_ms = self.facts.init_ms(set.stream).or(set.clock.init_ms);
         let mut then = Message {
             key: set.key,
             stream: set.stream,
@@ -315,7 +317,8 @@ impl Sets {
         if let Some(reason) = read.broken {
             stream.tally.undecodable.count(reason, 1);
         }
-        stream.sampling_rate = read.rate.or(stream.sampling_rate);
+        stream.sampling_rate = read.rates.last.or(stream.sampling_rate);
+        stream.lacks_rate |= read.rates.unknown;
         stream.clock_skew_ms = read.skew_ms.or(stream.clock_skew_ms);
     }
 
@@ -364,17 +367,18 @@ fn options(
     facts: &mut Facts,
     streams: &mut Streams,
 ) {
+    let stream = (message.stream, &message.key);
     let (count, broken) = if let Some(count) = body.len().checked_div(program.stride) {
         let records = Records::Fixed { data: body, stride: program.stride };
-        facts.learn(message.stream, &message.key, program, records, count);
+        facts.learn(stream, program, records, count, message.received_ms);
         (count, (count == 0).then_some(Undecodable::SetTooShort))
     } else {
         let walk = ends.walk(program, body, usize::MAX);
         let records = Records::Variable { data: body, ends };
-        facts.learn(message.stream, &message.key, program, records, walk.records);
+        facts.learn(stream, program, records, walk.records, message.received_ms);
         (walk.records, walk.broken.then_some(Undecodable::FieldLength))
     };
-    message.clock.init_ms = facts.init_ms(message.stream, &message.key);
+    message.clock.init_ms = facts.init_ms(message.stream);
     message.records = message.records.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
     let tally = &mut streams.at(message.stream).tally;
     tally.options_records += count as u64;
@@ -395,7 +399,7 @@ struct Reading<'a> {
 #[derive(Default)]
 struct Read {
     broken: Option<Undecodable>,
-    rate: Option<f32>,
+    rates: Rates,
     skew_ms: Option<i64>,
 }
 
@@ -437,7 +441,10 @@ impl Reading<'_> {
         execute(self.program, records, clock, batch, &mut run);
         finish(self.program, records, clock, batch, &mut run);
         let key = &self.message.key;
-        read.rate = rates(self.facts, key, (self.id, self.program), records, batch, &mut run).or(read.rate);
+        let rates = rates(self.facts, key, (self.id, self.program), records, batch, &mut run);
+        read.rates.last = rates.last.or(read.rates.last);
+        read.rates.unknown |= rates.unknown;
+        shown::names(self.facts, self.program, records, batch, &mut run);
         extras(self.program, records, run.rows(), batch);
         let newest = batch.u64s(Column::TimeEnd).get(run.start + count - 1).copied();
         let received_ms = self.message.received_ms;

@@ -64,6 +64,9 @@ pub(super) struct Stream {
     pub(super) sequence: Sequence,
     /// The last sampling rate seen.
     pub(super) sampling_rate: Option<f32>,
+    /// Since the last cut, flows referred to a sampler of which no rate is known.
+    pub(super) lacks_rate: bool,
+    rate_unknown: bool,
     /// Received minus end time of the newest record, in ms.
     pub(super) clock_skew_ms: Option<i64>,
     first_ms: u64,
@@ -87,6 +90,8 @@ impl Stream {
             tally: Tally::default(),
             sequence,
             sampling_rate: None,
+            lacks_rate: false,
+            rate_unknown: false,
             clock_skew_ms: None,
             first_ms: now_ms,
             last_ms: now_ms,
@@ -135,6 +140,9 @@ impl Stream {
     fn report(&mut self, listener: &str) -> StreamReport {
         let tally = std::mem::take(&mut self.tally);
         self.touched = false;
+        if tally.records > 0 {
+            self.rate_unknown = std::mem::take(&mut self.lacks_rate);
+        }
         StreamReport {
             key: StreamKey {
                 listener: listener.to_owned(),
@@ -148,6 +156,7 @@ impl Stream {
             unit: unit(self.key.protocol, self.sequence.unit()),
             last_seen_ms: self.last_ms,
             sampling_rate: self.sampling_rate,
+            rate_unknown: self.rate_unknown,
             clock_skew_ms: self.clock_skew_ms,
             next_sequence: self.sequence.next(),
             counts: tally.report(),

@@ -181,6 +181,8 @@ columns! {
     InnerDstPort "inner_dst_port" U16 Tunnel,
     AsPath "as_path" Text Enriched,
     Communities "communities" Text Enriched,
+    InIfName "in_if_name" Text Enriched,
+    OutIfName "out_if_name" Text Enriched,
 }
 
 impl Column {

@@ -213,6 +213,7 @@ impl Worker {
             let listener = listener.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX);
             let source = self.stages.enrich.source(listener, report.key.exporter);
             report.source.clone_from(&self.stages.enrich.names()[usize::from(source)]);
+            report.rate_unknown &= !self.stages.enrich.states_rate(source);
         }
     }
 

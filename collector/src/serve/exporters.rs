@@ -47,6 +47,9 @@ pub struct Exporter {
     /// The last sampling rate: packets stand for this many; absent while unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling_rate: Option<f32>,
+    /// The last flows referred to a sampler of which no rate is known: their packets and bytes are not scaled.
+    #[serde(default)]
+    pub rate_unknown: bool,
     /// Received minus end time of the newest record, in milliseconds; absent where records carry no times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew: Option<i64>,
@@ -130,6 +133,7 @@ impl From<StreamView> for Exporter {
             unit: unit_name(view.unit).to_owned(),
             last_seen: view.last_seen_ms,
             sampling_rate: view.sampling_rate,
+            rate_unknown: view.rate_unknown,
             clock_skew: view.clock_skew_ms,
             datagrams: totals.datagrams,
             bytes: totals.bytes,

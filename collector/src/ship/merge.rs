@@ -203,6 +203,7 @@ pub(super) mod tests {
             unit: SequenceUnit::Flows,
             last_seen_ms: 0,
             sampling_rate: None,
+            rate_unknown: false,
             clock_skew_ms: None,
             next_sequence: u32::try_from(records).unwrap(),
             counts: StreamCounts { records, ..StreamCounts::default() },

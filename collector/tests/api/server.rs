@@ -194,6 +194,7 @@ fn stream(last_seen_ms: u64) -> StreamReport {
         unit: SequenceUnit::Packets,
         last_seen_ms,
         sampling_rate: Some(100.0),
+        rate_unknown: false,
         clock_skew_ms: None,
         next_sequence: 13,
         counts: StreamCounts {

@@ -56,6 +56,8 @@ struct Stream<'a> {
     samples: Option<Samples>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sampling_rate: Option<serde_json::Number>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    rate_unknown: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_skew_ms: Option<i64>,
 }
@@ -158,6 +160,7 @@ impl<'a> Stream<'a> {
                 skipped_records: counts.skipped_records,
             }),
             sampling_rate: stream.sampling_rate.and_then(rate),
+            rate_unknown: stream.rate_unknown,
             clock_skew_ms: stream.clock_skew_ms,
         }
     }

@@ -9,6 +9,10 @@ describe('the loss ledger', () => {
     });
   });
 
+  it('says so when flows refer to a sampler without a rate, whatever others have', () => {
+    expect([sampling(undefined, true), sampling(512, true)]).toEqual(['rate unknown', 'rate unknown']);
+  });
+
   it('says so when no sampling rate is known', () => {
     expect([undefined, 1, 1000, 611 / 305].map(sampling)).toEqual([
       'unknown',

@@ -10,8 +10,11 @@ export function balance(counts: Counts): Record<string, number> {
   return { ...counts.undecodable, 'sets without template': counts.unknownTemplateSets };
 }
 
-/** `1 in 1,000`; rates are not always whole. */
-export function sampling(rate: number | undefined): string {
+/** `1 in 1,000`; rates are not always whole. `lacking`: flows refer to a sampler of which no rate is known. */
+export function sampling(rate: number | undefined, lacking = false): string {
+  if (lacking) {
+    return 'rate unknown';
+  }
   if (rate === undefined) {
     return 'unknown';
   }

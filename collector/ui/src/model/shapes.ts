@@ -59,6 +59,8 @@ export interface Exporter {
   lastSeen: number;
   /** Absent while unknown. */
   samplingRate?: number;
+  /** Its last flows referred to a sampler of which no rate is known. */
+  rateUnknown?: boolean;
   clockSkew?: number;
   records: number;
   unknownTemplateSets: number;

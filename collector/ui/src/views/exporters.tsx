@@ -126,8 +126,8 @@ function Streams({ list, now }: { list: ExporterList; now: number }) {
         },
         {
           title: 'Sampling',
-          hint: 'Packets and bytes are scaled by it. Unknown: the exporter announced no rate, and none is configured.',
-          show: (row) => sampling(row.samplingRate),
+          hint: 'Packets and bytes are scaled by it. Unknown: the exporter announced no rate, and none is configured. Rate unknown: its flows refer to a sampler of which it told no rate.',
+          show: (row) => sampling(row.samplingRate, row.rateUnknown),
         },
         { title: 'Flow records', show: (row) => exact(row.records) },
         {
