@@ -1,7 +1,7 @@
 //! Sampling rates: every way in which exporters tell them, and what counts when several do.
 
 use super::message::{Message, Spec, V5, record};
-use super::rig::{Rig, expect};
+use super::rig::Rig;
 
 const FLOW: &[Spec] = &[(8, 4, 0), (12, 4, 0), (10, 4, 0), (14, 4, 0), (4, 1, 0), (1, 4, 0), (2, 4, 0)];
 
