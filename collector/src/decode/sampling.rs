@@ -96,7 +96,7 @@ impl Options<'_> {
     }
 
     fn find(&mut self, at: usize, selector: Selector) -> Option<f32> {
-        let Some(cache) = self.caches.get_mut(at) else { return None };
+        let cache = self.caches.get_mut(at)?;
         if cache.0 != Some(selector) {
             *cache = (Some(selector), self.facts.rate(self.stream, self.key, selector));
         }
