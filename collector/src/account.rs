@@ -19,7 +19,7 @@ use self::cells::Cells;
 use self::clock::SlotClock;
 use self::measure::{Measure, Measures};
 use self::top::Tops;
-use crate::flow::{Batch, ChannelGroup, Hits, Run};
+use crate::flow::{Batch, ChannelGroup, ColumnSet, Hits, Run};
 use crate::slot::{Addition, ChannelKey, Counters, LIVE, Row, TopWindow};
 
 /// What a cut takes out.
@@ -88,6 +88,11 @@ impl Accounts {
         self.slots.clear();
         self.spare.clear();
         Ok(())
+    }
+
+    /// The columns that `top[]` ranks, beside those of every batch.
+    pub fn columns(&self) -> ColumnSet {
+        self.tops.columns()
     }
 
     /// Counts a batch whose channels the filter stage found. Source `other` has the index `other`.

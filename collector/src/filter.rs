@@ -18,7 +18,7 @@ pub use evaluate::RowFilter;
 use crds::config::EdgeConfig;
 use crds::filter::{Context, Expr, FilterError, check};
 
-use crate::flow::{Batch, Column, Hits, Mask};
+use crate::flow::{Batch, Column, ColumnSet, Hits, Mask};
 use engine::{Channel, Engine};
 use predicate::{Direction, Predicate};
 use sources::SourceNames;
@@ -59,6 +59,7 @@ pub struct Plan {
     forward: Engine,
     reverse: Engine,
     biflows: Mask,
+    columns: ColumnSet,
 }
 
 impl Plan {
@@ -89,8 +90,17 @@ impl Plan {
                 channels.push(PlanChannel { profile, name, index });
             }
         }
+        let mut columns = ColumnSet::of(&[Column::RevPackets, Column::RevBytes]);
+        for channel in forward.iter().chain(&reverse) {
+            channel.predicate.columns(&mut columns);
+        }
         let (forward, reverse) = (Engine::new(&forward), Engine::new(&reverse));
-        Ok(Self { channels, forward, reverse, biflows: Mask::default() })
+        Ok(Self { channels, forward, reverse, biflows: Mask::default(), columns })
+    }
+
+    /// The columns that the filters look at: what is not filled of them counts as not sent.
+    pub fn columns(&self) -> ColumnSet {
+        self.columns
     }
 
     /// The channels, by their numbers.

@@ -246,7 +246,31 @@ pub struct Batch {
     arena: Vec<u8>,
     extras: Vec<Extra>,
     keeps_extras: bool,
+    wanted: ColumnSet,
 }
+
+/// Columns that are always filled: what accounting adds up, what decoding itself looks at, and what it costs
+/// next to nothing to read.
+const ALWAYS: &[Column] = &[
+    Column::TimeStart,
+    Column::TimeEnd,
+    Column::Packets,
+    Column::Bytes,
+    Column::SamplingRate,
+    Column::Flows,
+    Column::CountersFrom,
+    Column::RevPackets,
+    Column::RevBytes,
+    Column::PostPackets,
+    Column::PostBytes,
+    Column::EType,
+    Column::Proto,
+    Column::SrcPort,
+    Column::DstPort,
+    Column::IcmpType,
+    Column::IcmpCode,
+    Column::InIf,
+];
 
 impl Default for Batch {
     fn default() -> Self {
@@ -258,6 +282,7 @@ impl Default for Batch {
             arena: Vec::new(),
             extras: Vec::new(),
             keeps_extras: false,
+            wanted: ColumnSet::all(),
         }
     }
 }
@@ -386,6 +411,23 @@ impl Batch {
     pub fn text(&self, at: TextRef) -> &[u8] {
         let start = at.start as usize;
         self.arena.get(start..start + usize::from(at.len)).unwrap_or_default()
+    }
+
+    /// Has only these columns filled from now on, and those that decoding and accounting need anyway; a new batch
+    /// wants all. What nobody asks for is then absent, whatever the exporter sent.
+    pub fn want(&mut self, columns: &ColumnSet) {
+        let mut wanted = ColumnSet::of(ALWAYS).union(columns);
+        // Where the stack ends is told by the labels above.
+        let labels = ColumnSet::of(&Column::MPLS_LABELS);
+        if !wanted.intersection(&labels).is_empty() {
+            wanted = wanted.union(&labels);
+        }
+        self.wanted = wanted;
+    }
+
+    /// The columns to be filled.
+    pub fn wanted(&self) -> &ColumnSet {
+        &self.wanted
     }
 
     /// Keeps an element that has no column, if this batch keeps them.

@@ -22,3 +22,5 @@ mod rig;
 mod sampling;
 #[path = "decoding/sequence.rs"]
 mod sequence;
+#[path = "decoding/wanted.rs"]
+mod wanted;

@@ -11,7 +11,7 @@ use datasketches::frequencies::{ErrorType, FrequentItemsSketch};
 
 pub use self::element::{Element, UnknownElement};
 use super::measure::Measure;
-use crate::flow::{Batch, Run};
+use crate::flow::{Batch, ColumnSet, Run};
 use crate::slot::{TopEntry, TopWindow};
 
 /// A window's length; aligned to it on Unix time.
@@ -64,6 +64,12 @@ impl Tops {
             self.close();
             self.window = window;
         }
+    }
+
+    /// The columns that keys are read from.
+    pub(super) fn columns(&self) -> ColumnSet {
+        let none = ColumnSet::default();
+        self.sketches.iter().fold(none, |set, sketch| set.union(&sketch.element.columns()))
     }
 
     /// Whether a channel has anything to rank.

@@ -49,8 +49,9 @@ pub(super) fn execute(
     batch: &mut Batch,
     run: &mut Run,
 ) {
-    run.present = program.present;
-    for op in &program.ops {
+    run.present = program.present.intersection(batch.wanted());
+    let wanted = run.present;
+    for op in program.ops.iter().filter(|op| wanted.contains(op.column)) {
         match op.kind {
             Kind::U8 => small(op, records, rows(batch.u8s_mut(op.column), run), |n| n as u8),
             Kind::U16 => numbers(op, records, rows(batch.u16s_mut(op.column), run), |n| n as u16),

@@ -41,7 +41,7 @@ fn fill<T: Copy>(column: &mut [T], run: &Run, value: T) {
 /// The family of the addresses; element 256 or 60 only where there are none.
 fn family(program: &Program, records: Records<'_>, batch: &mut Batch, run: &mut Run) {
     let addressed =
-        [Column::SrcAddr, Column::DstAddr].into_iter().find(|column| run.present.contains(*column));
+        [Column::SrcAddr, Column::DstAddr].into_iter().find(|column| program.present.contains(*column));
     if let Some(column) = addressed {
         let v4 = program.ops.iter().any(|op| op.column == column && op.place.length == 4);
         run.present.insert(Column::EType);

@@ -102,7 +102,7 @@ fn write<const N: usize>(header: &Header, origin: &Origin, body: &[u8], output: 
         let (now, later) = records.split_at(room);
         let start = output.batch.len();
         let mut run = origin.run(start, now.len());
-        run.present = present(header);
+        run.present = present(header).intersection(output.batch.wanted());
         if header.rate.is_some() {
             run.sampling_from = SamplingFrom::Header;
         }
@@ -155,9 +155,12 @@ fn columns<const N: usize>(header: &Header, start: usize, records: &[[u8; N]], b
         header.export_ms.wrapping_add_signed(i64::from(relative))
     };
     let rows = start..start + records.len();
+    let wanted = *batch.wanted();
     macro_rules! each {
         ($write:ident, $column:expr, $record:ident => $value:expr) => {
-            if let Some(values) = batch.$write($column).get_mut(rows.clone()) {
+            if wanted.contains($column)
+                && let Some(values) = batch.$write($column).get_mut(rows.clone())
+            {
                 for (value, $record) in values.iter_mut().zip(records) {
                     *value = $value;
                 }

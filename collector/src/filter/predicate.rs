@@ -4,7 +4,7 @@ use crds::filter::{Expr, Node, NumberField, Term};
 
 use super::sources::SourceNames;
 use super::test::Test;
-use crate::flow::{Batch, Run};
+use crate::flow::{Batch, ColumnSet, Run};
 
 /// A compiled filter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +55,14 @@ impl Predicate {
                 if negated { Self::Any(both) } else { Self::All(both) }
             }
             Node::Term(term) => Self::Test { test: Test::compile(term, sources, direction), negated },
+        }
+    }
+
+    /// Adds the columns that its tests look at.
+    pub(super) fn columns(&self, set: &mut ColumnSet) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.columns(set)),
+            Self::Test { test, .. } => test.columns(set),
         }
     }
 

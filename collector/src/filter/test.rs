@@ -1,5 +1,6 @@
 //! One test of a flow, on columns: what [`Predicate`](super::predicate::Predicate) is made of.
 
+mod columns;
 mod compile;
 mod set;
 mod word;

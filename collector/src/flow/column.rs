@@ -217,6 +217,11 @@ impl ColumnSet {
         set
     }
 
+    /// Every column.
+    pub fn all() -> Self {
+        Self::of(Column::ALL)
+    }
+
     /// Adds a column.
     pub fn insert(&mut self, column: Column) {
         self.0[column as usize / 64] |= 1 << (column as usize % 64);

@@ -5,7 +5,7 @@ use crds::config::EdgeConfig;
 use crate::account::{Accounts, UnknownElement};
 use crate::enrich::Enrich;
 use crate::filter::Plan;
-use crate::flow::{Batch, Hits};
+use crate::flow::{Batch, ColumnSet, Hits};
 
 /// Why a configuration cannot run. `weir validate` finds these before, with file and line.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,11 @@ impl Stages {
         self.accounts.replan(&config.profiles)?;
         self.plan = plan;
         Ok(())
+    }
+
+    /// The columns that the stages look at: decoding need not fill any other.
+    pub(super) fn columns(&self) -> ColumnSet {
+        self.plan.columns().union(&self.accounts.columns())
     }
 
     /// Takes a batch through and empties it.

@@ -60,12 +60,15 @@ impl Worker {
         let mut decoder = Decoder::new(Limits::default());
         decoder.set_sources(&running.sources);
         decoder.restore_watermarks(&running.listeners, watermarks);
+        let stages = Stages::new(&running)?;
+        let mut batch = Batch::default();
+        batch.want(&stages.columns());
         Ok(Self {
             edge: edge.to_owned(),
             receiver,
             decoder,
-            stages: Stages::new(&running)?,
-            batch: Batch::default(),
+            stages,
+            batch,
             config,
             running,
             output,
@@ -136,6 +139,7 @@ impl Worker {
         let config = Arc::clone(&self.config.borrow_and_update());
         match self.stages.replace(&config) {
             Ok(()) => {
+                self.batch.want(&self.stages.columns());
                 self.decoder.set_sources(&config.sources);
                 let mut running = EdgeConfig::clone(&config);
                 // Sockets stay as they are: changed listeners need a restart.

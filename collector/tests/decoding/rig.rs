@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use collector::decode::{Datagram, Decoder, Limits};
-use collector::flow::{Batch, Column, Kind, Run, address_of};
+use collector::flow::{Batch, Column, ColumnSet, Kind, Run, address_of};
 use collector::slot::StreamReport;
 use crds::config::{ListenerConfig, Protocol};
 
@@ -38,6 +38,11 @@ impl Rig {
             now_ms: NOW,
             batch: Batch::with_extras(),
         }
+    }
+
+    /// Has only these columns filled.
+    pub(crate) fn want(&mut self, columns: &ColumnSet) {
+        self.batch.want(columns);
     }
 
     /// Feeds one datagram from 192.0.2.1 port 40000.

@@ -1,6 +1,6 @@
 //! The elements that a `top[]` ranks, by nfdump's names (`-s`): which columns they read, how a key is shown.
 
-use crate::flow::{Batch, Column, Run, address_of};
+use crate::flow::{Batch, Column, ColumnSet, Run, address_of};
 
 /// Why a `top[]` cannot be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +115,12 @@ impl Element {
         if let Some(key) = destination.filter(|key| Some(*key) != source) {
             each(key);
         }
+    }
+
+    /// The columns that keys are read from, of either direction.
+    pub(super) fn columns(&self) -> ColumnSet {
+        let sides = [self.source, self.destination].into_iter().flatten();
+        ColumnSet::of(&sides.flat_map(|column| [column, column.reversed()]).collect::<Vec<_>>())
     }
 
     /// A key as text.

@@ -15,6 +15,7 @@ pub(super) fn write(samples: &[Sample], run: &mut Run, batch: &mut Batch) {
         any = any.union(&present);
         all = Some(all.map_or(present, |all| all.intersection(&present)));
     }
+    any = any.intersection(batch.wanted());
     run.present = any.union(&ColumnSet::of(&[Column::TimeStart, Column::TimeEnd, Column::Flows]));
     run.sparse = any.difference(&all.unwrap_or_default());
     let rows = run.rows();
