@@ -125,7 +125,7 @@ async fn exporters_are_listed_with_their_loss_in_the_unit_of_the_protocol() {
         json!([{
             "listener": "netflow", "exporter": "192.0.2.9", "port": 40_000, "protocol": "netflow9", "domain": 7,
             "edge": "node-a", "source": "netflow-global", "unit": "packets", "lastSeen": server.slot,
-            "samplingRate": 100.0, "datagrams": 12, "bytes": 12_000, "records": 30, "optionsRecords": 0,
+            "samplingRate": 100.0, "rateUnknown": false, "datagrams": 12, "bytes": 12_000, "records": 30, "optionsRecords": 0,
             "templates": 0, "unknownTemplateSets": 0, "undecodable": {"truncated_set": 2}, "received": 12,
             "expected": 15, "duplicates": 1, "reordered": 0, "missing": 4, "restarts": 0,
         }])
