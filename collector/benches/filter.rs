@@ -101,6 +101,7 @@ fn config(filters: Vec<String>) -> EdgeConfig {
         version: crds::config::CONFIG_VERSION.to_owned(),
         collector: "default/bench".to_owned(),
         slot_ms: 10_000,
+        receive: crds::config::ReceiveConfig::default(),
         listeners: Vec::new(),
         sources: Vec::new(),
         profiles: vec![ProfileConfig {

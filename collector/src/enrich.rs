@@ -4,6 +4,8 @@
 //! at most [`MAX_AUTOMATIC`] of them; the rest count as [`OTHER`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crds::config::{ListenerConfig, OutCounters, SamplingConfig, SourceConfig};
 use crds::sources::{Sources, Tie};
@@ -20,6 +22,24 @@ pub const OTHER: &str = "other";
 /// Exporters whose source is remembered; beyond them it is looked up each time.
 const MAX_REMEMBERED: usize = 65_536;
 
+/// The places that are left for automatic sources, shared by all that receive in one process. An exporter is
+/// seen by one of them only.
+#[derive(Clone, Debug)]
+pub struct Places(Arc<AtomicUsize>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(MAX_AUTOMATIC)))
+    }
+}
+
+impl Places {
+    fn take(&self) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+}
+
 /// The sources of one configuration, and the automatic ones that it gave rise to.
 #[derive(Debug)]
 pub struct Enrich {
@@ -32,6 +52,7 @@ pub struct Enrich {
     /// The named sources, then `other`, then the automatic ones.
     names: Vec<String>,
     remembered: HashMap<(u16, IpAddr), u16>,
+    places: Places,
 }
 
 impl Enrich {
@@ -49,7 +70,15 @@ impl Enrich {
             out_counters: sources.iter().map(|source| source.out_counters).collect(),
             names,
             remembered: HashMap::default(),
+            places: Places::default(),
         })
+    }
+
+    /// The same, with places for automatic sources that others take from too.
+    #[must_use]
+    pub fn sharing(mut self, places: &Places) -> Self {
+        self.places = places.clone();
+        self
     }
 
     /// Turns to another configuration's sources. Automatic sources keep their names, not their indexes: to be
@@ -71,7 +100,7 @@ impl Enrich {
             }
         };
         new.names.extend(automatic);
-        *self = new;
+        *self = new.sharing(&self.places);
         Ok(())
     }
 
@@ -132,7 +161,7 @@ impl Enrich {
         if let Some(at) = self.names[first..].iter().position(|known| *known == name) {
             return u16::try_from(first + at).unwrap_or(u16::MAX);
         }
-        if self.names.len() - first >= MAX_AUTOMATIC {
+        if !self.places.take() {
             return self.other();
         }
         self.names.push(name);

@@ -1,11 +1,12 @@
 //! The order of the stages: the only file that knows it.
 //!
-//! Two roles are wired from the same stages. An [`Edge`] is one receiving thread (socket > decode > enrich >
-//! filter > account) and the spool that carries its cuts; a [`Central`] is the aggregator and the server in
+//! Two roles are wired from the same stages. An [`Edge`] is one or several receiving threads (socket >
+//! decode > enrich > filter > account), their cuts and the spool that carries them; a [`Central`] is the aggregator and the server in
 //! front of it. `weir edge` and `weir aggregator` run one each and speak HTTP/2; `weir standalone` runs both in
 //! one process, where the spool hands its blocks over by a call.
 
 mod central;
+mod cutter;
 mod edge;
 mod stages;
 mod worker;
@@ -13,6 +14,9 @@ mod worker;
 pub use central::{Central, CentralOptions, LocalUpstream};
 pub use edge::Edge;
 pub use stages::PlanError;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 
@@ -47,7 +51,7 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The receiving thread.
+    /// A receiving thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
 }

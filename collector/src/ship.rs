@@ -11,6 +11,7 @@ mod spool;
 mod watermarks;
 
 pub use http::HttpUpstream;
+pub use merge::merged;
 pub use send::run;
 pub use spool::{Limits, Spool, SpoolError};
 

@@ -1,14 +1,21 @@
-//! UDP sockets: batches of datagrams with their receive time and the kernel's drop counter.
+//! Sockets: batches of datagrams with their receive time and the kernel's drop counters.
 //!
-//! One dual-stack socket a listener, read by `recvmmsg` with UDP_GRO into one shared area. Wake-ups are the
-//! cost at normal rates: after a batch that was not full the receiver naps for at most half a millisecond and
-//! never longer than a quarter of the time in which the receive buffer would fill, so that the next call
-//! brings many. When nothing comes it blocks.
+//! Each listener has eight dual-stack sockets on its port, and the source address alone decides which of them
+//! gets a datagram ([`lane`]): a loud exporter fills its own socket's buffer and no other's, and everything of
+//! an exporter passes one thread. A [`Receiver`] is what one thread reads: some lanes of every listener, by
+//! `recvmmsg` with UDP_GRO into one area that they share. It naps when a batch was not full, so that the next
+//! call brings many, and blocks when nothing comes.
 
 mod bind;
+mod holder;
+mod nap;
+mod steer;
 mod sys;
+mod wait;
 
 pub use bind::BindError;
+pub use steer::{LANES, lane};
+pub use wait::Waker;
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -17,35 +24,28 @@ use std::time::{Duration, Instant, SystemTime};
 use crds::config::ListenerConfig;
 use socket2::Socket;
 
+use self::nap::Nap;
 use self::sys::Area;
+use self::wait::Wait;
 
-/// What each socket's receive buffer is asked to be.
-pub const RECEIVE_BUFFER: usize = 64 << 20;
-
-/// The longest nap.
-const NAP: Duration = Duration::from_micros(500);
-
-/// One listener's socket.
-#[derive(Debug)]
-struct Listener {
-    name: String,
-    socket: Socket,
-    address: SocketAddr,
-    buffer: usize,
-    datagrams: u64,
-    /// The kernel's drop counter when it was last read.
-    drops_seen: u32,
+/// A listener that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The listener's name.
+    pub name: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What each of its sockets' receive buffers became, in bytes of the kernel's account.
+    pub buffer: usize,
 }
 
-/// What came over one listener since the last report.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came over the sockets of one listener since the last report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
-    /// The listener's name.
-    pub listener: String,
     /// Datagrams read.
     pub datagrams: u64,
-    /// Datagrams that the kernel dropped because the buffer was full.
-    pub kernel_drops: u64,
+    /// Datagrams that the kernel dropped because a socket's buffer was full, by lane.
+    pub kernel_drops: [u64; LANES],
 }
 
 /// One datagram as it was read.
@@ -63,75 +63,131 @@ pub struct Packet<'a> {
     pub payload: &'a [u8],
 }
 
-/// All listeners of an edge.
+/// One socket of a listener.
+#[derive(Debug)]
+struct Lane {
+    listener: u16,
+    lane: usize,
+    socket: Socket,
+    datagrams: u64,
+    /// Datagrams since the nap was last measured.
+    recent: u64,
+    /// The kernel's drop counter when it was last read.
+    drops_seen: u32,
+}
+
+/// The sockets that one thread reads.
 #[derive(Debug)]
 pub struct Receiver {
-    listeners: Vec<Listener>,
+    listeners: usize,
+    lanes: Vec<Lane>,
+    buffer: usize,
+    wait: Wait,
     area: Area,
-    rate: Rate,
+    nap: Nap,
+}
+
+/// Opens the sockets of every listener and deals them out to `workers` receivers, 1 to [`LANES`]: lane `n` of
+/// every listener goes to receiver `n % workers`. Asks for receive buffers of `buffer` bytes.
+///
+/// # Errors
+/// When a port is taken (names the holder where /proc tells it) or the system refuses.
+pub fn open(
+    configs: &[ListenerConfig],
+    buffer: usize,
+    workers: usize,
+) -> Result<(Vec<Bound>, Vec<Receiver>), BindError> {
+    let workers = workers.clamp(1, LANES);
+    let empty = |_| Receiver::new(configs.len());
+    let mut receivers = (0..workers).map(empty).collect::<Result<Vec<_>, _>>()?;
+    let mut bound = Vec::with_capacity(configs.len());
+    for (index, config) in configs.iter().enumerate() {
+        let group = bind::open(config, buffer)?;
+        bound.push(Bound { name: config.name.clone(), address: group.address, buffer: group.buffer });
+        let listener = u16::try_from(index).unwrap_or(u16::MAX);
+        for (lane, socket) in group.sockets.into_iter().enumerate() {
+            receivers[lane % workers].add(listener, lane, socket, group.buffer)?;
+        }
+    }
+    Ok((bound, receivers))
+}
+
+/// Which of `workers` receivers gets what `exporter` sends.
+pub fn owner(exporter: IpAddr, workers: usize) -> usize {
+    lane(exporter) % workers.clamp(1, LANES)
 }
 
 impl Receiver {
-    /// Opens a socket for each listener, over IPv6 and IPv4 (IPv4 alone where the system has no IPv6).
-    ///
-    /// # Errors
-    /// When a port is taken (names the holder where /proc tells it) or the system refuses.
-    pub fn bind(configs: &[ListenerConfig]) -> Result<Self, BindError> {
-        let listeners = configs.iter().map(bind::open).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { listeners, area: Area::new(), rate: Rate::new() })
+    fn new(listeners: usize) -> Result<Self, BindError> {
+        Ok(Self {
+            listeners,
+            lanes: Vec::new(),
+            buffer: usize::MAX,
+            wait: Wait::new()?,
+            area: Area::new(),
+            nap: Nap::new(),
+        })
     }
 
-    /// The name, address and receive buffer in bytes of each listener.
-    pub fn listeners(&self) -> impl Iterator<Item = (&str, SocketAddr, usize)> {
-        self.listeners.iter().map(|listener| (listener.name.as_str(), listener.address, listener.buffer))
+    fn add(&mut self, listener: u16, lane: usize, socket: Socket, buffer: usize) -> Result<(), BindError> {
+        self.wait.add(&socket, self.lanes.len() as u64)?;
+        let drops_seen = sys::drops(socket.as_raw_fd()).unwrap_or_default();
+        self.lanes.push(Lane { listener, lane, socket, datagrams: 0, recent: 0, drops_seen });
+        self.buffer = self.buffer.min(buffer);
+        Ok(())
+    }
+
+    /// Ends the wait of [`Receiver::receive`] from another thread.
+    pub fn waker(&self) -> Waker {
+        self.wait.waker()
     }
 
     /// Waits at most `wait` for datagrams, then reads what is there, one batch from each socket, and gives
     /// each datagram to `each`. Returns how many there were.
     ///
     /// # Errors
-    /// When the system refuses to read; a datagram that provoked an ICMP error is no such case.
+    /// When the system refuses to read a socket; the others have been read all the same. A datagram that
+    /// provoked an ICMP error is no such case.
     pub fn receive(&mut self, wait: Duration, mut each: impl FnMut(Packet<'_>)) -> std::io::Result<usize> {
-        let ready =
-            self.area.poll(self.listeners.iter().map(|listener| listener.socket.as_raw_fd()), wait)?;
-        if ready == 0 {
-            return Ok(0);
-        }
-        let mut total = 0;
-        let mut full = false;
-        for (index, listener) in self.listeners.iter_mut().enumerate() {
-            if !self.area.is_ready(index) {
-                continue;
+        let ready = self.wait.wait(wait)?;
+        let (mut total, mut full, mut failed) = (0, false, Ok(()));
+        for index in 0..ready {
+            let lane = self.wait.token(index).and_then(|token| usize::try_from(token).ok());
+            let Some(lane) = lane.and_then(|at| self.lanes.get_mut(at)) else { continue };
+            match lane.read(&mut self.area, &mut each) {
+                Ok(read) => {
+                    full |= read.full;
+                    total += read.datagrams;
+                }
+                Err(error) => failed = Err(error),
             }
-            let read = read(&mut self.area, listener, index, &mut each)?;
-            full |= read.full;
-            total += read.datagrams;
         }
-        self.rate.count(total);
-        if !full {
+        if ready > 0 && !full {
             self.nap();
         }
-        Ok(total)
+        failed.map(|()| total)
     }
 
-    /// What came since the last call, and what the kernel dropped.
+    /// What came over each listener since the last call, and what the kernel dropped.
     pub fn report(&mut self) -> Vec<Received> {
-        let report = |listener: &mut Listener| {
-            let drops = sys::drops(listener.socket.as_raw_fd()).unwrap_or(listener.drops_seen);
-            let kernel_drops = u64::from(drops.wrapping_sub(listener.drops_seen));
-            listener.drops_seen = drops;
-            let datagrams = std::mem::take(&mut listener.datagrams);
-            Received { listener: listener.name.clone(), datagrams, kernel_drops }
-        };
-        self.listeners.iter_mut().map(report).collect()
+        let mut reports = vec![Received::default(); self.listeners];
+        for lane in &mut self.lanes {
+            let Some(report) = reports.get_mut(usize::from(lane.listener)) else { continue };
+            report.datagrams += std::mem::take(&mut lane.datagrams);
+            report.kernel_drops[lane.lane] += lane.drops();
+        }
+        reports
     }
 
-    fn nap(&self) {
-        let buffer = self.listeners.iter().map(|listener| listener.buffer).min().unwrap_or_default();
-        let nap = self.rate.nap(buffer);
-        if !nap.is_zero() {
+    fn nap(&mut self) {
+        let Self { lanes, nap, .. } = self;
+        nap.measure(Instant::now(), || {
+            lanes.iter_mut().map(|lane| std::mem::take(&mut lane.recent)).max().unwrap_or(0)
+        });
+        let length = nap.length(self.buffer);
+        if !length.is_zero() {
             #[allow(clippy::disallowed_methods, reason = "the one nap: it saves a wake-up per datagram")]
-            std::thread::sleep(nap);
+            std::thread::sleep(length);
         }
     }
 }
@@ -141,26 +197,35 @@ struct Read {
     full: bool,
 }
 
-fn read(
-    area: &mut Area,
-    listener: &mut Listener,
-    index: usize,
-    each: &mut impl FnMut(Packet<'_>),
-) -> std::io::Result<Read> {
-    let messages = area.receive(listener.socket.as_raw_fd())?;
-    let received_ms = unix_ms();
-    let mut datagrams = 0;
-    for message in 0..messages {
-        let Some((from, payload, segment)) = area.message(message) else { continue };
-        for payload in segments(payload, segment) {
-            datagrams += 1;
-            let from_ip = from.ip().to_canonical();
-            let listener = u16::try_from(index).unwrap_or(u16::MAX);
-            each(Packet { listener, from: from_ip, port: from.port(), received_ms, payload });
+impl Lane {
+    fn read(&mut self, area: &mut Area, each: &mut impl FnMut(Packet<'_>)) -> std::io::Result<Read> {
+        let messages = area.receive(self.socket.as_raw_fd())?;
+        let received_ms = unix_ms();
+        let mut datagrams = 0;
+        for message in 0..messages {
+            let Some((from, payload, segment)) = area.message(message) else { continue };
+            for payload in segments(payload, segment) {
+                datagrams += 1;
+                let from_ip = from.ip().to_canonical();
+                each(Packet {
+                    listener: self.listener,
+                    from: from_ip,
+                    port: from.port(),
+                    received_ms,
+                    payload,
+                });
+            }
         }
+        self.datagrams += datagrams as u64;
+        self.recent += datagrams as u64;
+        Ok(Read { datagrams, full: messages == sys::MESSAGES })
     }
-    listener.datagrams += datagrams as u64;
-    Ok(Read { datagrams, full: messages == sys::MESSAGES })
+
+    /// Datagrams dropped since the last call.
+    fn drops(&mut self) -> u64 {
+        let drops = sys::drops(self.socket.as_raw_fd()).unwrap_or(self.drops_seen);
+        u64::from(drops.wrapping_sub(std::mem::replace(&mut self.drops_seen, drops)))
+    }
 }
 
 /// Splits what UDP_GRO merged; an empty datagram is one too.
@@ -173,40 +238,6 @@ fn segments(payload: &[u8], segment: usize) -> impl Iterator<Item = &[u8]> {
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Datagrams per second, over about the last second.
-#[derive(Debug)]
-struct Rate {
-    since: Instant,
-    count: usize,
-    per_second: f64,
-}
-
-impl Rate {
-    fn new() -> Self {
-        Self { since: Instant::now(), count: 0, per_second: 0.0 }
-    }
-
-    fn count(&mut self, datagrams: usize) {
-        self.count += datagrams;
-        let elapsed = self.since.elapsed();
-        if elapsed >= Duration::from_secs(1) {
-            self.per_second = self.count as f64 / elapsed.as_secs_f64();
-            self.since = Instant::now();
-            self.count = 0;
-        }
-    }
-
-    /// A quarter of the time in which `buffer` bytes fill with full-sized datagrams (2,304 bytes each in the
-    /// kernel's account), at most [`NAP`].
-    fn nap(&self, buffer: usize) -> Duration {
-        if self.per_second < 1.0 {
-            return NAP;
-        }
-        let fill = buffer as f64 / 2_304.0 / self.per_second;
-        NAP.min(Duration::from_secs_f64((fill / 4.0).min(1.0)))
-    }
 }
 
 #[cfg(test)]

@@ -59,6 +59,10 @@ pub struct FlowCollectorSpec {
     #[x_kube(validation = Rule::new("self in ['1s', '2s', '3s', '4s', '5s', '6s', '10s', '12s', '15s', '20s', '30s', '60s', '1m']").message("slotLength must divide a minute: 1s, 2s, 3s, 4s, 5s, 6s, 10s, 12s, 15s, 20s, 30s or 60s"))]
     pub slot_length: Option<String>,
 
+    /// The edges: how they receive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<Edge>,
+
     /// The aggregator: where it keeps the series, and for how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aggregator: Option<Aggregator>,
@@ -85,6 +89,24 @@ pub struct Listener {
     /// UDP port.
     #[schemars(range(min = 1, max = 65535), extend("format" = "int32"))]
     pub port: u16,
+}
+
+/// How an edge receives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Edge {
+    /// Threads that receive and count, 1 to 8. An exporter always stays with one of them; more than the machine has
+    /// processors gain nothing. Absent: 1. A change needs a restart of the edges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 8), extend("format" = "int32"))]
+    pub workers: Option<u8>,
+
+    /// Receive buffer that each of a listener's eight sockets asks for: a quantity from 64Ki to 1Gi. Without the
+    /// right to more (CAP_NET_ADMIN) the kernel gives at most net.core.rmem_max, and the log says so. Absent: 64Mi.
+    /// A change needs a restart of the edges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 12), regex(pattern = r"^[0-9]+(k|M|G|Ki|Mi|Gi)?$"))]
+    pub receive_buffer: Option<String>,
 }
 
 /// Exporters by name, recognized by the listener they send to, by their UDP source address, or by both.

@@ -3,6 +3,7 @@
 pub mod duration;
 mod palette;
 mod render;
+pub mod size;
 
 pub use render::{
     Fleet, Rendered, Violation, Within, check_collector, check_profile, identity, namespace, render, runs,
@@ -176,6 +177,22 @@ pub struct ProfileConfig {
     pub top: Vec<TopConfig>,
 }
 
+/// How an edge receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReceiveConfig {
+    /// Threads, 1 to 8.
+    pub workers: u8,
+    /// What each socket's receive buffer is asked to be, in bytes.
+    pub buffer: u32,
+}
+
+impl Default for ReceiveConfig {
+    fn default() -> Self {
+        Self { workers: 1, buffer: 64 << 20 }
+    }
+}
+
 /// What an edge reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -186,6 +203,9 @@ pub struct EdgeConfig {
     pub collector: String,
     /// Length of an accounting slot in milliseconds; divides 60,000.
     pub slot_ms: u32,
+    /// Needs a restart when changed.
+    #[serde(default)]
+    pub receive: ReceiveConfig,
     /// Needs a restart when changed.
     pub listeners: Vec<ListenerConfig>,
     /// Applied at the next cut.

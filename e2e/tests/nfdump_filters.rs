@@ -68,6 +68,7 @@ impl Counts {
             version: CONFIG_VERSION.to_owned(),
             collector: "default/filters".to_owned(),
             slot_ms: 10_000,
+            receive: crds::config::ReceiveConfig::default(),
             listeners: Vec::new(),
             sources: Vec::new(),
             profiles: vec![profile],

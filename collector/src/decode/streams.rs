@@ -49,6 +49,15 @@ pub struct Limits {
     pub newcomers: usize,
 }
 
+impl Limits {
+    /// The part of one of several decoders that share them.
+    #[must_use]
+    pub fn shared_by(self, decoders: usize) -> Self {
+        let part = |whole: usize| (whole / decoders.max(1)).max(1);
+        Self { streams: part(self.streams), newcomers: part(self.newcomers) }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { streams: 65_536, newcomers: 1024 }

@@ -1,33 +1,40 @@
-//! The edge: one receiving thread, and the task that spools and ships its cuts.
+//! The edge: its receiving threads, the cutter that makes blocks of what they count, and the task that spools
+//! and ships the blocks.
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use crds::config::EdgeConfig;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::StartError;
-use super::worker::{QUEUE, Worker};
-use crate::ship::{self, Limits, Spool, Status, Upstream};
-use crate::socket::{RECEIVE_BUFFER, Receiver};
+use super::cutter::{Cutter, Hand, QUEUE};
+use super::stages::Stages;
+use super::worker::Worker;
+use crate::decode::{Decoder, Limits};
+use crate::enrich::Places;
+use crate::ship::{self, Spool, Status, Upstream};
+use crate::slot::StreamReport;
+use crate::socket::{self, Bound, Receiver};
 
 /// A running edge.
 #[derive(Debug)]
 pub struct Edge {
     config: watch::Sender<Arc<EdgeConfig>>,
-    stop: Arc<AtomicBool>,
-    worker: JoinHandle<()>,
-    shipping: tokio::task::JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    cutting: JoinHandle<()>,
+    shipping: JoinHandle<()>,
     status: Arc<Mutex<Status>>,
     listeners: Vec<(String, SocketAddr)>,
 }
 
 impl Edge {
-    /// Opens the listeners and the spool in `folder`, and receives. Called `name`, it ships to `upstream`.
+    /// Opens the listeners and the spool in `folder`, and receives. Called `name`, it ships to `upstream`. To be
+    /// called within a runtime of several threads.
     ///
     /// # Errors
     /// When a port is taken, the folder cannot be used, or the configuration cannot run.
@@ -37,19 +44,26 @@ impl Edge {
         name: &str,
         upstream: Arc<U>,
     ) -> Result<Self, StartError> {
-        let receiver = Receiver::bind(&config.listeners)?;
-        advise(&receiver);
-        let listeners = receiver.listeners().map(|(name, address, _)| (name.to_owned(), address)).collect();
-        let spool = Spool::open(folder, Limits::default())?;
-        let (config, configs) = watch::channel(Arc::new(config));
+        let workers = workers(&config);
+        let buffer = usize::try_from(config.receive.buffer).unwrap_or(usize::MAX);
+        let (bound, receivers) = socket::open(&config.listeners, buffer, workers)?;
+        advise(&bound, buffer);
+        let listeners = bound.into_iter().map(|bound| (bound.name, bound.address)).collect();
+        let spool = Spool::open(folder, ship::Limits::default())?;
+        let config = Arc::new(config);
+        let hands = hire(&config, receivers, &spool.watermarks())?;
+        let (config, configs) = watch::channel(config);
         let (output, input) = mpsc::channel(QUEUE);
-        let stop = Arc::new(AtomicBool::new(false));
-        let worker = Worker::new(name, receiver, &spool.watermarks(), configs, output, Arc::clone(&stop))?;
-        let thread = std::thread::Builder::new().name("receive".into());
-        let worker = thread.spawn(move || worker.run()).map_err(StartError::Thread)?;
+        let (stop, mut stopped) = watch::channel(false);
+        let cutter = Cutter::new(name, hands, configs, output);
+        let cutting = tokio::spawn(async move {
+            // A sender that is gone stops too.
+            let stopped = async { _ = stopped.wait_for(|stopped| *stopped).await };
+            cutter.run(stopped).await;
+        });
         let status = Arc::new(Mutex::new(Status::default()));
         let shipping = tokio::spawn(ship::run(spool, input, upstream, Arc::clone(&status)));
-        Ok(Self { config, stop, worker, shipping, status, listeners })
+        Ok(Self { config, stop, cutting, shipping, status, listeners })
     }
 
     /// The listeners' names and addresses.
@@ -57,7 +71,7 @@ impl Edge {
         &self.listeners
     }
 
-    /// Puts profiles and sources into force, with a cut, within a tenth of a second. Listeners stay.
+    /// Puts profiles and sources into force at once, with a cut. Listeners and workers stay.
     pub fn reconfigure(&self, config: EdgeConfig) {
         self.config.send_replace(Arc::new(config));
     }
@@ -69,39 +83,76 @@ impl Edge {
 
     /// Whether a part has ended that should run: the process must end too.
     pub fn has_died(&self) -> bool {
-        self.worker.is_finished() || self.shipping.is_finished()
+        self.cutting.is_finished() || self.shipping.is_finished()
     }
 
-    /// Stops receiving, cuts once more and ships what is spooled for at most five seconds; the rest stays in
-    /// the spool for the next start.
+    /// Reads what the kernel holds (for at most a second), cuts once more and ships what is spooled for at most
+    /// five seconds; the rest stays in the spool for the next start.
     pub async fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Err(cause) = self.shipping.await {
-            warn!(%cause, "the spool ended badly");
+        self.stop.send_replace(true);
+        for (part, ended) in [("the receiving part", self.cutting.await), ("the spool", self.shipping.await)]
+        {
+            if let Err(cause) = ended {
+                warn!(%cause, "{part} ended badly");
+            }
         }
         let left = self.status.lock().unwrap_or_else(PoisonError::into_inner).blocks;
         if left > 0 {
             info!(blocks = left, "what was not shipped stays in the spool");
         }
-        // It ended before the shipping did: the join only takes its result.
-        if self.worker.join().is_err() {
-            warn!("the receiving thread ended badly");
-        }
     }
 }
 
+/// How many threads receive. More than the machine has processors gain nothing, but do no harm.
+fn workers(config: &EdgeConfig) -> usize {
+    let workers = usize::from(config.receive.workers).clamp(1, socket::LANES);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    if workers > processors {
+        warn!(
+            workers,
+            processors, "more receiving threads than processors: spec.edge.workers should be smaller"
+        );
+    }
+    workers
+}
+
+/// Starts a thread for each receiver.
+pub(super) fn hire(
+    config: &Arc<EdgeConfig>,
+    receivers: Vec<Receiver>,
+    marks: &[StreamReport],
+) -> Result<Vec<Hand>, StartError> {
+    let workers = receivers.len();
+    let places = Places::default();
+    let mut hands = Vec::with_capacity(workers);
+    for (index, receiver) in receivers.into_iter().enumerate() {
+        let mut decoder = Decoder::new(Limits::default().shared_by(workers));
+        let own = |report: &&StreamReport| socket::owner(report.key.exporter, workers) == index;
+        decoder.restore_watermarks(&config.listeners, marks.iter().filter(own));
+        let stages = Stages::sharing(config, &places)?;
+        // One order at a time is under way; the second place is never taken.
+        let (orders, taken) = sync_channel(2);
+        let waker = receiver.waker();
+        let worker = Worker::new(receiver, decoder, stages, Arc::clone(config), taken);
+        let thread = std::thread::Builder::new().name(format!("receive-{index}"));
+        let thread = thread.spawn(move || worker.run()).map_err(StartError::Thread)?;
+        hands.push(Hand { orders, waker, thread });
+    }
+    Ok(hands)
+}
+
 /// Says when the kernel gave less than was asked for, and what to do.
-fn advise(receiver: &Receiver) {
-    for (listener, address, buffer) in receiver.listeners() {
+fn advise(bound: &[Bound], wanted: usize) {
+    for Bound { name, address, buffer } in bound {
         // The kernel doubles what it is asked for, for its own overhead.
         let usable = buffer / 2;
-        if usable < RECEIVE_BUFFER {
+        if usable < wanted {
             warn!(
-                listener,
+                listener = name,
                 %address,
                 buffer = usable,
-                wanted = RECEIVE_BUFFER,
-                "small receive buffer: bursts will be lost; raise it with: sysctl -w net.core.rmem_max={RECEIVE_BUFFER}"
+                wanted,
+                "small receive buffers: bursts will be lost; raise them with: sysctl -w net.core.rmem_max={wanted}"
             );
         }
     }

@@ -3,7 +3,7 @@
 use crds::config::EdgeConfig;
 
 use crate::account::{Accounts, UnknownElement};
-use crate::enrich::Enrich;
+use crate::enrich::{Enrich, Places};
 use crate::filter::Plan;
 use crate::flow::{Batch, ColumnSet, Hits};
 
@@ -32,7 +32,13 @@ pub(super) struct Stages {
 
 impl Stages {
     pub(super) fn new(config: &EdgeConfig) -> Result<Self, PlanError> {
+        Self::sharing(config, &Places::default())
+    }
+
+    /// Stages of one of several workers, which share the places for automatic sources.
+    pub(super) fn sharing(config: &EdgeConfig, places: &Places) -> Result<Self, PlanError> {
         let enrich = Enrich::new(&config.listeners, &config.sources).map_err(|ties| said(&ties))?;
+        let enrich = enrich.sharing(places);
         let plan = Plan::compile(config)?;
         let accounts = Accounts::new(config.slot_ms, &config.profiles)?;
         Ok(Self { enrich, plan, hits: Hits::default(), accounts })

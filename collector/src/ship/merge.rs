@@ -1,4 +1,5 @@
-//! Several blocks made one: what a full spool does before it gives anything up.
+//! Several blocks made one: what a full spool does before it gives anything up, and what becomes of the parts
+//! that several workers count.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
@@ -11,7 +12,7 @@ use crate::slot::{
 };
 
 /// One block for a run of blocks, oldest first, in slots of `slot_ms`: the same sums in fewer rows.
-pub(super) fn merged(blocks: &[Block], slot_ms: u32) -> Option<Block> {
+pub fn merged(blocks: &[Block], slot_ms: u32) -> Option<Block> {
     let (oldest, newest) = (blocks.first()?, blocks.last()?);
     let mut counts = Counts::default();
     let mut whole = Block { first: oldest.first, slot_ms, ..header(newest) };

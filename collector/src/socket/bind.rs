@@ -1,6 +1,9 @@
-//! Opening a listener's socket, and finding out who holds its port.
+//! Opening a listener's sockets.
+//!
+//! The first socket is bound without SO_REUSEPORT, which fails when anybody else has the port, and is then
+//! opened for the others of its listener. From then on a socket of another program that asks for SO_REUSEPORT
+//! can join (if it runs as the same user), but the program that chooses the socket never names it.
 
-use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -8,7 +11,8 @@ use std::os::fd::AsRawFd;
 use crds::config::ListenerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Listener, RECEIVE_BUFFER, sys};
+use super::steer::{self, LANES};
+use super::{holder, sys};
 
 /// Why a listener cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,32 +39,60 @@ pub enum BindError {
         /// What the system said.
         error: io::Error,
     },
+    /// The system gave no means to wait for sockets.
+    #[error("cannot wait for sockets: {0}")]
+    Wait(#[from] rustix::io::Errno),
 }
 
-pub(super) fn open(config: &ListenerConfig) -> Result<Listener, BindError> {
-    let socket = bound(config.port).map_err(|error| refused(config, error))?;
-    let address = local(&socket).map_err(|error| refused(config, error))?;
-    sys::ask_for_gro(socket.as_raw_fd());
-    let buffer = widen(&socket);
-    let drops_seen = sys::drops(socket.as_raw_fd()).unwrap_or_default();
-    Ok(Listener { name: config.name.clone(), socket, address, buffer, datagrams: 0, drops_seen })
+/// One listener's sockets, one a lane, all on one port.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) sockets: Vec<Socket>,
+    pub(super) address: SocketAddr,
+    /// What each receive buffer became, in the kernel's account, which counts overhead.
+    pub(super) buffer: usize,
 }
 
-fn bound(port: u16) -> io::Result<Socket> {
-    let dual = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP)).and_then(|socket| {
-        socket.set_only_v6(false)?;
-        socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
-        Ok(socket)
-    });
-    let socket = match dual {
-        Err(error) if no_ipv6(&error) => {
-            let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-            socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
-            socket
-        }
-        other => other?,
+/// Opens the sockets of a listener, and asks for receive buffers of `buffer` bytes.
+pub(super) fn open(config: &ListenerConfig, buffer: usize) -> Result<Group, BindError> {
+    group(config.port, buffer).map_err(|error| refused(config, error))
+}
+
+fn group(port: u16, buffer: usize) -> io::Result<Group> {
+    let (first, family) = first(port)?;
+    let address = first.local_addr()?;
+    first.set_reuse_port(true)?;
+    let mut sockets = vec![first];
+    while sockets.len() < LANES {
+        let socket = unbound(family)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&address)?;
+        sockets.push(socket);
+    }
+    sys::steer(sockets[0].as_raw_fd(), &steer::program())?;
+    let buffers = sockets.iter().map(|socket| prepare(socket, buffer)).collect::<io::Result<Vec<_>>>()?;
+    let address = address.as_socket().ok_or_else(|| io::Error::other("the socket has no address"))?;
+    Ok(Group { sockets, address, buffer: buffers.into_iter().min().unwrap_or_default() })
+}
+
+/// The socket that has the port to itself, over IPv6 and IPv4, or IPv4 alone where the system has no IPv6.
+fn first(port: u16) -> io::Result<(Socket, Domain)> {
+    let bound = |family, address: SocketAddr| -> io::Result<(Socket, Domain)> {
+        let socket = unbound(family)?;
+        socket.bind(&address.into())?;
+        Ok((socket, family))
     };
-    socket.set_nonblocking(true)?;
+    match bound(Domain::IPV6, (Ipv6Addr::UNSPECIFIED, port).into()) {
+        Err(error) if no_ipv6(&error) => bound(Domain::IPV4, (Ipv4Addr::UNSPECIFIED, port).into()),
+        other => other,
+    }
+}
+
+fn unbound(family: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(family, Type::DGRAM, Some(Protocol::UDP))?;
+    if family == Domain::IPV6 {
+        socket.set_only_v6(false)?;
+    }
     Ok(socket)
 }
 
@@ -68,58 +100,22 @@ fn no_ipv6(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
 }
 
-fn local(socket: &Socket) -> io::Result<SocketAddr> {
-    socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("the socket has no address"))
-}
-
-/// Asks for [`RECEIVE_BUFFER`]; says what was given, in the kernel's account, which counts overhead.
-fn widen(socket: &Socket) -> usize {
-    if !sys::force_buffer(socket.as_raw_fd(), RECEIVE_BUFFER) {
-        // Clamped by net.core.rmem_max; what it became is read back below.
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+/// Asks for `buffer` bytes; says what was given.
+fn prepare(socket: &Socket, buffer: usize) -> io::Result<usize> {
+    socket.set_nonblocking(true)?;
+    sys::ask_for_gro(socket.as_raw_fd());
+    if !sys::force_buffer(socket.as_raw_fd(), buffer) {
+        // Clamped by net.core.rmem_max; what it became is read back.
+        let _ = socket.set_recv_buffer_size(buffer);
     }
-    socket.recv_buffer_size().unwrap_or_default()
+    socket.recv_buffer_size()
 }
 
 fn refused(config: &ListenerConfig, error: io::Error) -> BindError {
     let (listener, port) = (config.name.clone(), config.port);
     if error.kind() == io::ErrorKind::AddrInUse {
-        let holder = holder(port).unwrap_or_else(|| "a process that /proc does not show to us".into());
+        let holder = holder::of(port).unwrap_or_else(|| "a process that /proc does not show to us".into());
         return BindError::Taken { listener, port, holder };
     }
     BindError::Refused { listener, port, error }
-}
-
-/// Who holds a UDP port, as `name (pid n)`.
-fn holder(port: u16) -> Option<String> {
-    let inodes: Vec<String> = ["/proc/net/udp6", "/proc/net/udp"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| inodes_of(&table, port))
-        .collect();
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.into_iter().find(|pid| holds(*pid, &inodes)).map(|pid| {
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        format!("{} (pid {pid})", name.trim())
-    })
-}
-
-/// The socket inodes of a local port in the text of /proc/net/udp.
-fn inodes_of(table: &str, port: u16) -> Vec<String> {
-    let suffix = format!(":{port:04X}");
-    let inode = |line: &str| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        let local = fields.get(1)?;
-        local.ends_with(&suffix).then(|| fields.get(9).map(|inode| format!("socket:[{inode}]")))?
-    };
-    table.lines().skip(1).filter_map(inode).collect()
-}
-
-fn holds(pid: u32, inodes: &[String]) -> bool {
-    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    files.flatten().any(|file| {
-        let target = fs::read_link(file.path()).unwrap_or_default();
-        inodes.iter().any(|inode| target.as_os_str() == inode.as_str())
-    })
 }

@@ -5,7 +5,6 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::time::Duration;
 
 use socket2::SockAddr;
 
@@ -25,7 +24,6 @@ pub(super) struct Area {
     control: Vec<[u64; CONTROL_WORDS]>,
     vectors: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
-    polled: Vec<libc::pollfd>,
 }
 
 // The raw pointers inside point into the area's own heap blocks, which move with it.
@@ -47,27 +45,7 @@ impl Area {
             control: vec![[0; CONTROL_WORDS]; MESSAGES],
             vectors: vec![vector; MESSAGES],
             headers: vec![header; MESSAGES],
-            polled: Vec::new(),
         }
-    }
-
-    /// Waits until one of the sockets can be read, at most `wait`. Returns how many can.
-    pub(super) fn poll(&mut self, sockets: impl Iterator<Item = RawFd>, wait: Duration) -> io::Result<usize> {
-        self.polled.clear();
-        self.polled.extend(sockets.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }));
-        let millis = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: the pointer and the length describe `polled`, which outlives the call.
-        let ready =
-            unsafe { libc::poll(self.polled.as_mut_ptr(), self.polled.len() as libc::nfds_t, millis) };
-        match usize::try_from(ready) {
-            Ok(ready) => Ok(ready),
-            Err(_) => interrupted_is_zero(),
-        }
-    }
-
-    /// Whether the last [`Area::poll`] found the socket readable or in error (the read then clears it).
-    pub(super) fn is_ready(&self, index: usize) -> bool {
-        self.polled.get(index).is_some_and(|polled| polled.revents != 0)
     }
 
     /// Reads up to [`MESSAGES`] messages without waiting. Returns how many.
@@ -160,6 +138,22 @@ pub(super) fn force_buffer(socket: RawFd, bytes: usize) -> bool {
         libc::SO_RCVBUFFORCE,
         libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX),
     )
+}
+
+/// Attaches the program that chooses among the sockets of a port (SO_ATTACH_REUSEPORT_CBPF).
+pub(super) fn steer(socket: RawFd, program: &[libc::sock_filter]) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: libc::c_ushort::try_from(program.len()).unwrap_or(libc::c_ushort::MAX),
+        filter: program.as_ptr().cast_mut(),
+    };
+    let size = size_of_val(&program) as libc::socklen_t;
+    // SAFETY: the pointer and the size describe `program`, which describes a slice; the kernel copies both and
+    // writes neither.
+    let done = unsafe {
+        let option = libc::SO_ATTACH_REUSEPORT_CBPF;
+        libc::setsockopt(socket, libc::SOL_SOCKET, option, (&raw const program).cast(), size)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn set_flag(socket: RawFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> bool {

@@ -1,19 +1,28 @@
 //! Real sockets on loopback.
 
-use std::net::UdpSocket;
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use crds::config::Protocol;
+use socket2::{Domain, Type};
 
 use super::*;
+
+const BUFFER: usize = 1 << 20;
 
 fn listener(port: u16) -> ListenerConfig {
     ListenerConfig { name: "netflow".into(), protocol: Protocol::NetFlow, port }
 }
 
+fn receivers(workers: usize) -> (Vec<Receiver>, u16) {
+    let (bound, receivers) = open(&[listener(0)], BUFFER, workers).unwrap();
+    (receivers, bound[0].address.port())
+}
+
 fn receiver() -> (Receiver, u16) {
-    let receiver = Receiver::bind(&[listener(0)]).unwrap();
-    let port = receiver.listeners().next().unwrap().1.port();
-    (receiver, port)
+    let (mut receivers, port) = receivers(1);
+    (receivers.pop().unwrap(), port)
 }
 
 /// Receives until `count` datagrams came or five seconds passed.
@@ -25,6 +34,16 @@ fn receive(receiver: &mut Receiver, count: usize) -> Vec<(IpAddr, Vec<u8>)> {
         receiver.receive(Duration::from_millis(100), each).unwrap();
     }
     got
+}
+
+fn send_from(address: Ipv4Addr, port: u16, payload: &[u8]) {
+    UdpSocket::bind((address, 0)).unwrap().send_to(payload, ("127.0.0.1", port)).unwrap();
+}
+
+/// The n-th address of a few networks of 127.0.0.0/8.
+fn loopback(n: u16) -> Ipv4Addr {
+    let [high, low] = n.to_be_bytes();
+    Ipv4Addr::new(127, high, low / 7, low)
 }
 
 #[test]
@@ -44,26 +63,166 @@ fn datagrams_over_ipv4_and_ipv6_come_whole_and_ipv4_is_shown_as_ipv4() {
 }
 
 #[test]
+fn the_source_address_alone_decides_the_socket_whatever_the_port() {
+    let (mut receivers, port) = receivers(LANES);
+    let exporters: Vec<Ipv4Addr> = (1..200).map(loopback).collect();
+    for exporter in &exporters {
+        for _ in 0..3 {
+            send_from(*exporter, port, b"payload");
+        }
+    }
+    let mut seen = BTreeMap::new();
+    for (at, receiver) in receivers.iter_mut().enumerate() {
+        while receiver
+            .receive(Duration::ZERO, |packet| *seen.entry((packet.from, at)).or_insert(0) += 1)
+            .unwrap()
+            > 0
+        {}
+    }
+    let expected = exporters.iter().map(|exporter| ((IpAddr::V4(*exporter), lane((*exporter).into())), 3));
+    assert_eq!(seen, expected.collect());
+}
+
+#[test]
+fn ipv6_exporters_are_told_apart_by_all_of_their_address() {
+    let (mut receivers, port) = receivers(LANES);
+    let address =
+        |n: u16| Ipv6Addr::new(0x2001, 0xdb8, n.wrapping_mul(7919), 0, 0, 0, 0, n.wrapping_mul(31_337));
+    for n in 0..100 {
+        // Linux lets a program send from an address that it does not have, when it says so.
+        let socket = Socket::new(Domain::IPV6, Type::DGRAM, None).unwrap();
+        socket.set_freebind_v6(true).unwrap();
+        socket.bind(&SocketAddr::from((address(n), 0)).into()).unwrap();
+        socket.send_to(b"payload", &SocketAddr::from((Ipv6Addr::LOCALHOST, port)).into()).unwrap();
+    }
+    let mut lanes = [0; LANES];
+    for (at, receiver) in receivers.iter_mut().enumerate() {
+        while receiver.receive(Duration::ZERO, |packet| assert_eq!(lane(packet.from), at)).unwrap() > 0 {}
+        lanes[at] = receiver.report()[0].datagrams;
+    }
+    assert_eq!(lanes.iter().sum::<u64>(), 100);
+    assert!(lanes.iter().all(|count| *count > 0), "spread over all: {lanes:?}");
+}
+
+#[test]
+fn an_ipv4_address_has_the_same_lane_in_either_notation() {
+    for n in 0..1000 {
+        assert_eq!(lane(loopback(n).into()), lane(loopback(n).to_ipv6_mapped().into()));
+    }
+}
+
+fn shrink(receiver: &Receiver) {
+    for lane in &receiver.lanes {
+        lane.socket.set_recv_buffer_size(4_096).unwrap();
+    }
+}
+
+#[test]
+fn a_flood_from_one_exporter_drowns_only_its_own_socket() {
+    let (mut receiver, port) = receiver();
+    shrink(&receiver);
+    let loud = loopback(1);
+    let quiet: Vec<Ipv4Addr> =
+        (2..30).map(loopback).filter(|other| lane((*other).into()) != lane(loud.into())).collect();
+    let flood = UdpSocket::bind((loud, 0)).unwrap();
+    for _ in 0..500 {
+        flood.send_to(&[1; 1_000], ("127.0.0.1", port)).unwrap();
+    }
+    // The receiver has not read anything yet: the loud one's buffer is full.
+    for exporter in &quiet[..LANES] {
+        send_from(*exporter, port, b"payload");
+    }
+    let mut heard = BTreeMap::new();
+    while receiver.receive(Duration::ZERO, |packet| *heard.entry(packet.from).or_insert(0) += 1).unwrap() > 0
+    {
+    }
+    let from_loud = heard.remove(&IpAddr::V4(loud)).unwrap();
+    assert_eq!(heard, quiet[..LANES].iter().map(|exporter| (IpAddr::V4(*exporter), 1)).collect());
+    let mut drops = [0; LANES];
+    drops[lane(loud.into())] = 500 - from_loud;
+    assert_eq!(receiver.report()[0].kernel_drops, drops);
+    assert!(from_loud < 500);
+}
+
+#[test]
 fn what_the_kernel_drops_is_counted_to_the_last_datagram() {
     let (mut receiver, port) = receiver();
-    receiver.listeners[0].socket.set_recv_buffer_size(4_096).unwrap();
+    shrink(&receiver);
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     for _ in 0..500 {
         sender.send_to(&[1; 1_000], ("127.0.0.1", port)).unwrap();
     }
     while receiver.receive(Duration::from_millis(50), |_| ()).unwrap() > 0 {}
+    let dropped = |report: &Received| report.kernel_drops.iter().sum::<u64>();
     let report = receiver.report().remove(0);
-    assert!(report.kernel_drops > 0);
-    assert_eq!(report.datagrams + report.kernel_drops, 500);
-    assert_eq!(receiver.report().remove(0).kernel_drops, 0, "differences, not totals");
+    assert!(dropped(&report) > 0);
+    assert_eq!(report.datagrams + dropped(&report), 500);
+    assert_eq!(dropped(&receiver.report()[0]), 0, "differences, not totals");
 }
 
 #[test]
-fn a_taken_port_names_its_holder() {
+fn a_taken_port_names_its_holder_also_when_the_holder_would_share_it() {
     let (_first, port) = receiver();
-    let error = Receiver::bind(&[listener(port)]).unwrap_err().to_string();
+    let error = open(&[listener(port)], BUFFER, 1).unwrap_err().to_string();
     assert!(error.contains(&format!("port {port}")), "{error}");
     assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
+    let sharing = joining(0).unwrap();
+    let port = sharing.local_addr().unwrap().as_socket().unwrap().port();
+    let error = open(&[listener(port)], BUFFER, 1).unwrap_err().to_string();
+    assert!(error.contains("is taken by"), "{error}");
+}
+
+/// A socket of a program that shares its ports.
+fn joining(port: u16) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
+    socket.set_only_v6(false)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
+    Ok(socket)
+}
+
+#[test]
+fn a_socket_that_joins_the_port_later_gets_nothing() {
+    let (mut receiver, port) = receiver();
+    let intruder = joining(port).unwrap();
+    for n in 0..200 {
+        send_from(loopback(n), port, b"payload");
+    }
+    assert_eq!(receive(&mut receiver, 200).len(), 200);
+    let error = intruder.recv(&mut [std::mem::MaybeUninit::uninit(); 16]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+/// How often this thread gave up the processor of its own accord.
+fn waits() -> u64 {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[test]
+fn a_receiver_to_which_nothing_comes_sleeps_through() {
+    let (mut receiver, _) = receiver();
+    let before = waits();
+    let start = Instant::now();
+    assert_eq!(receiver.receive(Duration::from_millis(700), |_| ()).unwrap(), 0);
+    assert!(start.elapsed() >= Duration::from_millis(700));
+    assert!(waits() - before <= 3, "{} waits in 700 ms", waits() - before);
+}
+
+#[test]
+fn a_waker_ends_the_wait_once_also_when_it_came_before() {
+    let (mut receiver, _) = receiver();
+    let waker = receiver.waker();
+    waker.wake();
+    waker.wake();
+    let start = Instant::now();
+    receiver.receive(Duration::from_secs(60), |_| ()).unwrap();
+    let other = std::thread::spawn(move || waker.wake());
+    receiver.receive(Duration::from_secs(60), |_| ()).unwrap();
+    other.join().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{Selector, SelectorExt};
 
-use super::{AggregatorConfig, CONFIG_VERSION, EdgeConfig, ProfileConfig};
+use super::{AggregatorConfig, CONFIG_VERSION, EdgeConfig, ProfileConfig, ReceiveConfig};
 use crate::collector::FlowCollector;
 use crate::limits::CHANNELS_PER_COLLECTOR;
 use crate::profile::FlowProfile;
@@ -197,6 +197,7 @@ fn empty(collector: &FlowCollector, slot_ms: u32) -> Fleet {
             version: version.clone(),
             collector: collector.clone(),
             slot_ms,
+            receive: ReceiveConfig::default(),
             listeners: Vec::new(),
             sources: Vec::new(),
             profiles: Vec::new(),

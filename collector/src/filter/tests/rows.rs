@@ -94,6 +94,7 @@ pub(super) fn config(channels: Vec<ChannelConfig>, sources: &[&str]) -> EdgeConf
         version: crds::config::CONFIG_VERSION.to_owned(),
         collector: "default/weir".to_owned(),
         slot_ms: 10_000,
+        receive: crds::config::ReceiveConfig::default(),
         listeners: Vec::new(),
         sources: sources.iter().map(source).collect(),
         profiles: vec![ProfileConfig {

@@ -203,6 +203,10 @@ fn pin(started: &Rendered, mut rendered: Rendered, folder: &Path, notes: &mut Ve
         waits("spec.listeners");
         rendered.edge.listeners.clone_from(&edge.listeners);
     }
+    if rendered.edge.receive != edge.receive {
+        waits("spec.edge");
+        rendered.edge.receive = edge.receive;
+    }
     if rendered.edge.slot_ms != edge.slot_ms {
         waits("spec.slotLength");
         rendered.edge.slot_ms = edge.slot_ms;

@@ -1,15 +1,17 @@
 //! From a FlowCollector: listeners, sources, slot length and retention, with their defaults.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use kube::core::Selector;
 
 use super::super::{
-    ListenerConfig, Protocol, RetentionConfig, SamplingConfig, SourceConfig, duration, palette,
+    ListenerConfig, Protocol, ReceiveConfig, RetentionConfig, SamplingConfig, SourceConfig, duration,
+    palette, size,
 };
 use super::{Fleet, Report, empty};
-use crate::collector::{FlowCollector, Listener, Retention, Sampling, Source, Step};
+use crate::collector::{Edge, FlowCollector, Listener, Retention, Sampling, Source, Step};
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;
@@ -19,11 +21,15 @@ const YEAR_MS: u64 = 365 * DAY_MS;
 
 const DEFAULT_SLOT_MS: u64 = 10 * SECOND_MS;
 
+/// What a receive buffer may be, in bytes: less holds no burst, more is past the kernel's own limit.
+const RECEIVE_BUFFERS: RangeInclusive<u32> = 64 << 10..=1 << 30;
+
 /// Everything but the profiles.
 pub(super) fn fleet(collector: &FlowCollector, report: &mut Report) -> Fleet {
     let spec = &collector.spec;
     let slot_ms = slot_length(spec.slot_length.as_deref(), report);
     let mut fleet = empty(collector, u32::try_from(slot_ms).unwrap_or(u32::MAX));
+    fleet.edge.receive = receive(spec.edge.as_ref(), report);
     fleet.edge.listeners = listeners(&spec.listeners, report);
     fleet.edge.sources = sources(&spec.sources, &fleet.edge.listeners, report);
     fleet.aggregator.sources = fleet.edge.sources.clone();
@@ -47,6 +53,24 @@ fn slot_length(text: Option<&str>, report: &mut Report) -> u64 {
             report.at("spec.slotLength", format!("{text:?} is no slot length; {right}"));
             DEFAULT_SLOT_MS
         }
+    }
+}
+
+fn receive(given: Option<&Edge>, report: &mut Report) -> ReceiveConfig {
+    let default = ReceiveConfig::default();
+    let Some(given) = given else { return default };
+    let buffer = given.receive_buffer.as_deref().map_or(Some(default.buffer), |text| {
+        let bytes = size::parse(text).and_then(|bytes| u32::try_from(bytes).ok());
+        let fits = bytes.filter(|bytes| RECEIVE_BUFFERS.contains(bytes));
+        if fits.is_none() {
+            let right = "write a size from 64Ki to 1Gi, such as 16Mi";
+            report.at("spec.edge.receiveBuffer", format!("{text:?} is no receive buffer; {right}"));
+        }
+        fits
+    });
+    ReceiveConfig {
+        workers: given.workers.unwrap_or(default.workers),
+        buffer: buffer.unwrap_or(default.buffer),
     }
 }
 

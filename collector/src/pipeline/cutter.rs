@@ -1,0 +1,211 @@
+//! Cuts for all workers at once: every two seconds each hands out what it counted, and one block is made of it.
+//!
+//! A new plan makes a cut at once, and takes effect in every worker right behind that cut: a block is counted by
+//! one plan. The first worker's clock says which time is covered; the others add only what they counted.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crds::config::EdgeConfig;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
+
+use super::stages::Stages;
+use super::worker::{Order, unix_ms};
+use crate::ship::{self, Handover};
+use crate::slot::{Block, Provisional};
+use crate::socket::Waker;
+use crate::telemetry::Repeated;
+
+/// How often an edge cuts.
+const CUT: Duration = Duration::from_secs(2);
+
+/// How often the open slots' provisional values are sent; also how late a cut may be.
+const TICK: Duration = Duration::from_secs(1);
+
+/// After so long without a place in the spool, what was counted is dropped, so that memory stays bounded.
+const STALL: Duration = Duration::from_secs(600);
+
+/// Cuts that wait for the spool; while it is full the workers go on counting into the next cut.
+pub(super) const QUEUE: usize = 16;
+
+/// How a worker is reached.
+#[derive(Debug)]
+pub(super) struct Hand {
+    pub(super) orders: SyncSender<Order>,
+    pub(super) waker: Waker,
+    pub(super) thread: JoinHandle<()>,
+}
+
+/// A worker's thread has ended that should run.
+#[derive(Debug)]
+struct Gone;
+
+/// What makes blocks of what the workers count.
+#[derive(Debug)]
+pub(super) struct Cutter {
+    edge: String,
+    hands: Vec<Hand>,
+    running: Arc<EdgeConfig>,
+    generation: u64,
+    config: watch::Receiver<Arc<EdgeConfig>>,
+    output: mpsc::Sender<Handover>,
+    last_cut: Instant,
+    stalls: Repeated,
+}
+
+impl Cutter {
+    /// A cutter for workers that count by what `config` holds now.
+    pub(super) fn new(
+        edge: &str,
+        hands: Vec<Hand>,
+        mut config: watch::Receiver<Arc<EdgeConfig>>,
+        output: mpsc::Sender<Handover>,
+    ) -> Self {
+        let running = Arc::clone(&config.borrow_and_update());
+        Self {
+            edge: edge.to_owned(),
+            hands,
+            generation: generation(&running),
+            running,
+            config,
+            output,
+            last_cut: Instant::now(),
+            stalls: Repeated::every(Duration::from_secs(10)),
+        }
+    }
+
+    /// Cuts until `stop` ends; then once more, after the workers have read what the kernel held.
+    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let turned = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Ok(()) = self.config.changed() => self.replan().await,
+                _ = ticks.tick() => self.turn().await,
+            };
+            if turned.is_err() {
+                return error!("a receiving thread has ended");
+            }
+        }
+        self.last().await;
+    }
+
+    /// What is due: a plan that found no place before, a cut, a provisional value.
+    async fn turn(&mut self) -> Result<(), Gone> {
+        if self.last_cut.elapsed() + TICK / 2 < CUT {
+            self.tick().await
+        } else {
+            self.cut(None).await.map(|_| ())
+        }
+    }
+
+    /// A plan that cannot run leaves the old one in force.
+    async fn replan(&mut self) -> Result<(), Gone> {
+        let mut config = EdgeConfig::clone(&self.config.borrow());
+        // Sockets and threads stay as they are: a change of theirs needs a restart.
+        config.listeners.clone_from(&self.running.listeners);
+        config.receive = self.running.receive;
+        if let Err(cause) = Stages::new(&config) {
+            error!(%cause, "the new plan cannot run; the one before goes on");
+            return Ok(());
+        }
+        let config = Arc::new(config);
+        if self.cut(Some(&config)).await? {
+            info!(profiles = config.profiles.len(), "a new plan is in force");
+            self.generation = generation(&config);
+            self.running = config;
+        } else {
+            self.config.mark_changed();
+        }
+        Ok(())
+    }
+
+    /// Cuts, unless the spool has no place: then everything stays counted for a later cut. Returns whether it did.
+    async fn cut(&mut self, next: Option<&Arc<EdgeConfig>>) -> Result<bool, Gone> {
+        if let Ok(place) = self.output.clone().try_reserve_owned() {
+            let block = self.block(|reply| Order::Cut(reply, next.cloned())).await?;
+            place.send(Handover::Cut(Box::new(block)));
+            return Ok(true);
+        }
+        if let Some(unsaid) = self.stalls.pass() {
+            let waiting = self.last_cut.elapsed().as_secs();
+            warn!(waiting, unsaid, "the spool is slow: this cut waits");
+        }
+        if self.last_cut.elapsed() > STALL {
+            let lost = self.block(|reply| Order::Cut(reply, None)).await?;
+            error!(slots = lost.additions.len(), "the spool stands still: what was counted is dropped");
+        }
+        Ok(false)
+    }
+
+    async fn tick(&mut self) -> Result<(), Gone> {
+        let Block { channels, sources, slot_ms, additions, .. } = merged(self.ask(Order::Peek).await?);
+        let provisional = Provisional { spool: 0, after: 0, channels, sources, slot_ms, additions };
+        // A provisional value that finds no place is simply not shown: the next one replaces it.
+        let _ = self.output.try_send(Handover::Provisional(Box::new(provisional)));
+        Ok(())
+    }
+
+    async fn last(mut self) {
+        let Ok(block) = self.block(Order::Stop).await else { return error!("the last cut is lost") };
+        if self.output.send(Handover::Cut(Box::new(block))).await.is_err() {
+            error!("the spool is gone: the last cut is lost");
+        }
+        for hand in self.hands {
+            // It has answered for the last time: the join only takes its result.
+            if tokio::task::block_in_place(|| hand.thread.join()).is_err() {
+                warn!("a receiving thread ended badly");
+            }
+        }
+    }
+
+    async fn block(&mut self, order: impl Fn(oneshot::Sender<Block>) -> Order) -> Result<Block, Gone> {
+        let parts = self.ask(order).await?;
+        self.last_cut = Instant::now();
+        let (edge, generation) = (self.edge.clone(), self.generation);
+        Ok(Block { edge, generation, made_ms: unix_ms(), ..merged(parts) })
+    }
+
+    /// Gives every worker an order and waits for all answers.
+    async fn ask(&self, order: impl Fn(oneshot::Sender<Block>) -> Order) -> Result<Vec<Block>, Gone> {
+        let mut replies = Vec::with_capacity(self.hands.len());
+        for hand in &self.hands {
+            let (reply, answer) = oneshot::channel();
+            // The worker has answered every order before: there is a place.
+            hand.orders.try_send(order(reply)).map_err(|_| Gone)?;
+            hand.waker.wake();
+            replies.push(answer);
+        }
+        let mut parts = Vec::with_capacity(replies.len());
+        for answer in replies {
+            parts.push(answer.await.map_err(|_| Gone)?);
+        }
+        Ok(parts)
+    }
+}
+
+/// One block for the parts of all workers.
+fn merged(mut parts: Vec<Block>) -> Block {
+    if parts.len() == 1 {
+        return parts.remove(0);
+    }
+    for part in parts.iter_mut().skip(1) {
+        part.additions.retain(|addition| !addition.rows.is_empty());
+        part.additions.iter_mut().for_each(|addition| addition.covered_ms = 0);
+    }
+    let slot_ms = parts.first().map_or(0, |part| part.slot_ms);
+    ship::merged(&parts, slot_ms).unwrap_or_default()
+}
+
+/// A number for what a configuration counts: equal where profiles and sources are equal.
+fn generation(config: &EdgeConfig) -> u64 {
+    let plan = serde_json::to_vec(&(&config.profiles, &config.sources)).unwrap_or_default();
+    xxhash_rust::xxh3::xxh3_64(&plan)
+}
