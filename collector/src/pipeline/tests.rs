@@ -228,16 +228,17 @@ async fn a_new_plan_cuts_all_workers_at_once_and_no_flow_is_lost_or_counted_by_b
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_workers_cover_time_once() {
+    let start = unix_ms();
     let mut rig = Rig::start(4);
     let mut exporters = Exporter::all(16);
     exporters.iter_mut().for_each(|exporter| exporter.send(rig.port));
-    let start = unix_ms();
     let mut blocks = vec![rig.block().await.unwrap()];
     blocks.extend(rig.stop().await);
     let covered: u64 =
         blocks.iter().flat_map(|block| &block.additions).map(|a| u64::from(a.covered_ms)).sum();
     let elapsed = unix_ms() - start;
-    assert!(covered > 1_000 && covered <= elapsed + 1_000, "covered {covered} ms of {elapsed} ms");
+    // Each worker's clock begins a little after the start.
+    assert!(covered > 1_000 && covered <= elapsed, "covered {covered} ms of {elapsed} ms");
 }
 
 /// A worker on this thread.
