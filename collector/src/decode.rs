@@ -5,6 +5,7 @@
 //! counts, by reason, on the stream that sent it.
 
 mod counters;
+mod decapsulation;
 mod execute;
 mod facts;
 mod fields;
@@ -39,6 +40,7 @@ use crds::config::{ListenerConfig, Protocol as Accepts, SourceConfig};
 
 use crate::flow::{Batch, Protocol};
 use crate::slot::StreamReport;
+use decapsulation::Decapsulation;
 use output::{Origin, Output};
 use reason::Refused;
 use sets::Sets;
@@ -94,6 +96,7 @@ pub struct Decoder {
     streams: Streams,
     sets: Sets,
     sflow: sflow::State,
+    decapsulation: Decapsulation,
     expired_ms: u64,
     refused: Vec<Refused>,
 }
@@ -105,6 +108,7 @@ impl Decoder {
             streams: Streams::new(limits),
             sets: Sets::default(),
             sflow: sflow::State::default(),
+            decapsulation: Decapsulation::default(),
             expired_ms: 0,
             refused: Vec::new(),
         }
@@ -125,8 +129,10 @@ impl Decoder {
         }
     }
 
-    /// Exporters within the prefixes of these sources keep their place whatever strangers send.
-    pub fn set_sources(&mut self, sources: &[SourceConfig]) {
+    /// Exporters within the prefixes of these sources keep their place whatever strangers send, and their sampled
+    /// packets come without the tunnels that the source wants taken off.
+    pub fn set_sources(&mut self, listeners: &[ListenerConfig], sources: &[SourceConfig]) {
+        self.decapsulation = Decapsulation::new(listeners, sources);
         let prefixes =
             sources.iter().flat_map(|source| &source.prefixes).filter(|prefix| prefix.prefix_len() > 0);
         self.streams.set_named(prefixes.copied().collect());
@@ -189,7 +195,10 @@ impl Decoder {
             Protocol::NetFlow5 | Protocol::NetFlow7 => {
                 v5::decode(protocol, datagram, payload, &mut self.streams, output)
             }
-            Protocol::SFlow5 => sflow::decode(datagram, payload, &mut self.streams, &mut self.sflow, output),
+            Protocol::SFlow5 => {
+                self.sflow.decapsulate = self.decapsulation.of(datagram.listener, datagram.exporter);
+                sflow::decode(datagram, payload, &mut self.streams, &mut self.sflow, output)
+            }
             Protocol::NetFlow9 | Protocol::Ipfix => {
                 self.sets.decode(protocol, datagram, payload, &mut self.streams, output)
             }

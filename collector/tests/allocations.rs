@@ -78,7 +78,7 @@ fn a_million_spoofed_exporters_take_a_bounded_memory_and_disturb_nobody_named() 
     let unknown = Message::v9(2).data(300, &flows(20)).bytes();
     let mut batch = Batch::default();
     let mut decoder = Decoder::new(Limits::default());
-    decoder.set_sources(&[named]);
+    decoder.set_sources(&listeners, &[named]);
     let mut reported = 0;
     let used = measure(|| {
         for exporter in 0..1_000_000_u32 {

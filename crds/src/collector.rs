@@ -10,7 +10,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{OutCounters, Protocol};
+use crate::config::{OutCounters, Protocol, Tunnel};
 use crate::limits::{NAME_LENGTH_RULE, NAME_RULE, label_selector};
 
 /// Collects NetFlow, IPFIX and sFlow: which ports listen, which exporters send, how long series are kept.
@@ -145,6 +145,15 @@ pub struct Source {
     /// What the elements 23 and 24 count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_counters: Option<OutCounters>,
+
+    /// Tunnels whose content counts as the flow, where the exporter samples packet headers (sFlow, IPFIX 315):
+    /// addresses, protocol and ports are those of the carried packet, and the tunnel's own stand in `tun_src_addr`,
+    /// `tun_dst_addr` and `tun_proto`. Bytes stay what the link carried. IPIP is any IP packet in an IP packet,
+    /// SRv6 one behind a segment routing header. Absent: none; the carried packet stands in the `inner_` fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub decapsulate: Vec<Tunnel>,
 
     /// Color on graphs as #RRGGBB. Absent: one from the palette, by position.
     #[serde(default, skip_serializing_if = "Option::is_none")]

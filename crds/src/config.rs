@@ -66,6 +66,24 @@ pub enum OutCounters {
     Reverse,
 }
 
+/// A kind of tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Tunnel {
+    /// Generic Routing Encapsulation (RFC 2784).
+    #[serde(rename = "GRE")]
+    Gre,
+    /// RFC 7348.
+    #[serde(rename = "VXLAN")]
+    Vxlan,
+    /// RFC 8926.
+    Geneve,
+    /// IPv4 or IPv6 that follows an IPv4 or IPv6 header at once (RFC 2003, 2473, 4213).
+    #[serde(rename = "IPIP")]
+    Ipip,
+    /// What follows a segment routing header (RFC 8754, 8986).
+    SRv6,
+}
+
 /// Exporters by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -84,6 +102,9 @@ pub struct SourceConfig {
     /// What the elements 23 and 24 count.
     #[serde(default)]
     pub out_counters: OutCounters,
+    /// Tunnels whose content takes the place of the packet that carries it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decapsulate: Vec<Tunnel>,
     /// `#RRGGBB`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,

@@ -2,10 +2,15 @@
 //!
 //! A sample is cut after some bytes, mostly 128, so every layer may end anywhere: what was seen until there
 //! counts. VLAN tags, MPLS and PPPoE are passed; the first IP header is the packet's, and what it tunnels goes
-//! to the `inner_*` columns.
+//! to the `inner_*` columns, or takes the packet's place where the exporter's source asks for it.
 
+mod columns;
 mod internet;
 mod link;
+mod tunnel;
+
+pub(super) use columns::write;
+pub(super) use tunnel::Tunnels;
 
 use super::reader::Reader;
 use crate::flow::{Column, ColumnSet};
@@ -20,7 +25,7 @@ const PPPOE_SESSION: u16 = 0x8864;
 const BRIDGING: u16 = 0x6558;
 
 /// The label stack entries that have a column, from the top.
-pub(super) const LABELS: [Column; 10] = Column::MPLS_LABELS;
+const LABELS: [Column; 10] = Column::MPLS_LABELS;
 
 /// How a sampled header starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub(super) struct Packet {
     pub(super) dst_addr: u128,
     pub(super) inner_src_addr: u128,
     pub(super) inner_dst_addr: u128,
+    pub(super) tun_src_addr: u128,
+    pub(super) tun_dst_addr: u128,
     pub(super) src_mac: u64,
     pub(super) dst_mac: u64,
     /// Label stack entries without TTL, from the top: 20 bits label, 3 bits class, 1 bit bottom.
@@ -60,11 +67,18 @@ pub(super) struct Packet {
     pub(super) fragment_offset: u16,
     pub(super) proto: u8,
     pub(super) inner_proto: u8,
+    pub(super) tun_proto: u8,
     pub(super) tos: u8,
     pub(super) ttl: u8,
     pub(super) ip_flags: u8,
     pub(super) icmp_type: u8,
     pub(super) icmp_code: u8,
+    pub(super) segments_left: u8,
+    /// Where the segment routing header's list stands: bytes from its start to the end of what was sampled, and
+    /// how many segments.
+    segments: (u16, u8),
+    /// The tunnels whose content takes the packet's place.
+    pub(super) decapsulate: Tunnels,
     /// This is what another packet carries: a tunnel in it is not followed.
     tunnelled: bool,
 }
@@ -89,6 +103,18 @@ impl Packet {
             Start::Mpls => self.mpls(&mut reader, bytes.len()),
             Start::Ip => self.version(&mut reader, bytes.len()),
         };
+    }
+
+    /// The list of the segment routing header in `bytes`, which are those that were read: 16 bytes a segment, the
+    /// last segment of the path first (RFC 8754, 2).
+    pub(super) fn segments<'a>(&self, bytes: &'a [u8]) -> &'a [[u8; 16]] {
+        if !self.present.contains(Column::SrhSegmentsLeft) {
+            return &[];
+        }
+        let (back, count) = self.segments;
+        let start = bytes.len().saturating_sub(usize::from(back));
+        let (segments, _) = bytes.get(start..).unwrap_or_default().as_chunks();
+        segments.get(..usize::from(count)).unwrap_or_default()
     }
 
     /// Forgets what is known.

@@ -4,6 +4,7 @@
 //! a notification of a dropped packet becomes an event without counters. Counter samples are counted.
 
 mod columns;
+mod extended;
 mod interface;
 mod records;
 mod sample;
@@ -13,6 +14,7 @@ use std::net::IpAddr;
 
 use super::Datagram;
 use super::output::{Origin, Output};
+use super::packet::Tunnels;
 use super::reader::Reader;
 use super::reason::{Rejected, Undecodable};
 use super::sequence::Arrival;
@@ -38,6 +40,8 @@ pub(super) struct State {
     /// How many of them are read and not yet written.
     filled: usize,
     text: String,
+    /// The tunnels to take off the packets that this exporter sampled.
+    pub(super) decapsulate: Tunnels,
     sources: Sources,
 }
 
@@ -120,8 +124,9 @@ impl Walk<'_, '_> {
     }
 
     fn take(&mut self, format: u32, body: &[u8]) {
-        let State { samples, filled, text, sources } = &mut *self.state;
+        let State { samples, filled, text, sources, decapsulate } = &mut *self.state;
         let Some(sample) = samples.get_mut(*filled) else { return };
+        sample.packet.decapsulate = *decapsulate;
         let batch = &mut *self.output.batch;
         let read = match format {
             FLOW => sample.flow(body, text, batch),

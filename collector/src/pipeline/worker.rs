@@ -56,7 +56,7 @@ impl Worker {
         config: Arc<EdgeConfig>,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
-        decoder.set_sources(&config.sources);
+        decoder.set_sources(&config.listeners, &config.sources);
         let mut batch = Batch::default();
         batch.want(&stages.columns());
         Self {
@@ -138,7 +138,7 @@ impl Worker {
         match self.stages.replace(&config) {
             Ok(()) => {
                 self.batch.want(&self.stages.columns());
-                self.decoder.set_sources(&config.sources);
+                self.decoder.set_sources(&config.listeners, &config.sources);
                 self.running = config;
             }
             Err(cause) => error!(%cause, "the new plan cannot run; the one before goes on"),

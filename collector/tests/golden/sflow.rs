@@ -69,6 +69,34 @@ fn vxlan() -> Vec<u8> {
     ethernet(&[8, 0], &packet)
 }
 
+/// An IPv4 packet behind a segment routing header with two segments.
+fn segment_routed() -> Vec<u8> {
+    let address = |last: u32| words(&[0x2001_0db8, 0, 0, last]);
+    let header = [&[4, 4, 4, 1, 1, 0, 0, 0][..], &address(8), &address(9)].concat();
+    let payload = [header, ip(400)].concat();
+    let outer = [
+        words(&[0x6000_0000, u32::try_from(payload.len()).unwrap() << 16 | 43 << 8 | 64]),
+        address(1),
+        address(9),
+    ];
+    ethernet(&[0x86, 0xdd], &[outer.concat(), payload].concat())
+}
+
+/// What the device changed: translation, labels and tags taken off, and the tunnel that it came through.
+fn changes() -> Vec<Vec<u8>> {
+    let user = [words(&[106, 5]), b"alice\0\0\0".to_vec(), words(&[106, 0])].concat();
+    vec![
+        tagged(1007, &words(&[1, 0xcb00_7101, 1, 0xcb00_7102])),
+        tagged(1020, &words(&[61_000, 8443])),
+        tagged(1006, &words(&[1, 0xc000_0203, 1, 16 << 12 | 5 << 9 | 1 << 8 | 64, 0])),
+        tagged(1012, &words(&[2, 0x88a8_000a, 0x8100_0014])),
+        tagged(1004, &user),
+        tagged(1024, &words(&[1500, 17, 0xcb00_7103, 0xcb00_7104, 50_000, 4789, 0, 0])),
+        tagged(1030, &words(&[5001])),
+        framed(&tcp()),
+    ]
+}
+
 fn gateway() -> Vec<u8> {
     let head = [1, 0xc000_0202, 64_511, 64_500, 64_501];
     let path = [2, 2, 2, 64_496, 64_497, 1, 2, 64_498, 64_499];
@@ -97,6 +125,7 @@ fn headers() -> Vec<Vec<Vec<u8>>> {
         vec![raw(1, 9014, &gso)],
         vec![raw(11, 428, &ip(400))],
         vec![raw(1, 1054, &tcp()[..30])],
+        vec![framed(&segment_routed())],
     ];
     frames.into_iter().map(|records| vec![flow(512, 3, 4, &records)]).collect()
 }
@@ -118,6 +147,7 @@ fn samples() -> Vec<Vec<Vec<u8>>> {
         vec![tagged(5, &[dropped, framed(&tcp())].concat())],
         vec![flow(512, 3, 4, &[switch, router, gateway(), framed(&tcp())])],
         vec![flow(512, 3, 4, &[ethernet, ipv4])],
+        vec![flow(512, 3, 4, &changes())],
         vec![flow(512, 3, 4, &record), flow(512, 3, 4, &[framed(&ipv6_icmp())]), flow(0, 3, 4, &record)],
     ]
 }

@@ -1,4 +1,4 @@
-//! IPv4 and IPv6 with extension headers, the transport's first bytes, and the tunnels in them.
+//! IPv4 and IPv6 with extension headers, and the transport's first bytes.
 
 use super::{BRIDGING, IPV4, IPV6, Packet};
 use crate::decode::reader::Reader;
@@ -23,9 +23,10 @@ const ICMPV6: u8 = 58;
 const DESTINATION: u8 = 60;
 const SCTP: u8 = 132;
 const UDP_LITE: u8 = 136;
+const ETHERNET: u8 = 143;
 
-const VXLAN_PORT: u16 = 4789;
-const GENEVE_PORT: u16 = 6081;
+/// The routing type of segment routing over IPv6 (RFC 8754, 2).
+const SEGMENTS: u8 = 4;
 
 /// The upper-layer protocol of an IP header, and whether its first bytes follow.
 #[derive(Clone, Copy)]
@@ -108,6 +109,9 @@ impl Packet {
                     return upper;
                 }
             } else {
+                if upper.proto == ROUTING {
+                    self.segment_routing(*reader);
+                }
                 match extension(upper.proto, reader) {
                     Extension::None => return upper,
                     Extension::Passed(next) => upper.proto = next,
@@ -116,6 +120,20 @@ impl Packet {
             }
         }
         Upper { first: false, ..upper }
+    }
+
+    /// The segment routing header, if the routing header is one and whole; it is passed as any other.
+    fn segment_routing(&mut self, mut reader: Reader<'_>) -> Option<()> {
+        let [_, length, kind, left, last, ..] = *reader.array::<8>()?;
+        // TLVs may follow the list.
+        let count = last.checked_add(1).filter(|count| *count <= length / 2)?;
+        if kind != SEGMENTS || reader.len() < usize::from(count) * 16 {
+            return None;
+        }
+        self.segments = (u16::try_from(reader.len()).ok()?, count);
+        self.segments_left = left;
+        self.set(Column::SrhSegmentsLeft);
+        Some(())
     }
 
     /// The transport header after `options` bytes.
@@ -143,8 +161,9 @@ impl Packet {
                 self.set(Column::IcmpCode);
                 Some(())
             }
-            IPIP => self.inner(IPV4, reader),
-            IPV6_IN_IP => self.inner(IPV6, reader),
+            IPIP => self.ip_in_ip(IPV4, reader),
+            IPV6_IN_IP => self.ip_in_ip(IPV6, reader),
+            ETHERNET => self.ip_in_ip(BRIDGING, reader),
             GRE => self.gre(reader),
             _ => None,
         }
@@ -166,76 +185,7 @@ impl Packet {
         self.set(Column::TcpFlags);
         Some(())
     }
-
-    /// VXLAN (RFC 7348) and Geneve (RFC 8926).
-    fn udp_tunnel(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        match self.dst_port {
-            VXLAN_PORT => {
-                let [flags, ..] = *reader.array::<8>()?;
-                // The identifier must be there.
-                if flags & 0x08 == 0 {
-                    return None;
-                }
-                self.inner(BRIDGING, reader)
-            }
-            GENEVE_PORT => {
-                let [lead, _, p0, p1, ..] = *reader.array::<8>()?;
-                if lead >> 6 != 0 {
-                    return None;
-                }
-                reader.take(usize::from(lead & 0x3f) * 4)?;
-                self.inner(u16::from_be_bytes([p0, p1]), reader)
-            }
-            _ => None,
-        }
-    }
-
-    /// GRE with its optional fields (RFC 2784, 2890); version 1 carries PPP and is left alone.
-    fn gre(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let flags = reader.u16()?;
-        let kind = reader.u16()?;
-        if flags & 0x0007 != 0 {
-            return None;
-        }
-        let optional = [0x8000, 0x2000, 0x1000].iter().filter(|bit| flags & **bit != 0).count();
-        reader.take(optional * 4)?;
-        self.inner(kind, reader)
-    }
-
-    /// The first tunnelled IP header; of it addresses, protocol and ports.
-    fn inner(&mut self, kind: u16, reader: &mut Reader<'_>) -> Option<()> {
-        if self.tunnelled {
-            return None;
-        }
-        let mut inner = Packet { tunnelled: true, ..Packet::default() };
-        let total = reader.len();
-        let _ = match kind {
-            BRIDGING => inner.ethernet(reader, total),
-            IPV4 | IPV6 => inner.protocol(kind, reader, total),
-            _ => None,
-        };
-        for (own, moved) in INNER {
-            if inner.present.contains(own) {
-                self.set(moved);
-            }
-        }
-        self.inner_src_addr = inner.src_addr;
-        self.inner_dst_addr = inner.dst_addr;
-        self.inner_proto = inner.proto;
-        self.inner_src_port = inner.src_port;
-        self.inner_dst_port = inner.dst_port;
-        Some(())
-    }
 }
-
-/// Where a tunnelled header's fields go.
-const INNER: [(Column, Column); 5] = [
-    (Column::SrcAddr, Column::InnerSrcAddr),
-    (Column::DstAddr, Column::InnerDstAddr),
-    (Column::Proto, Column::InnerProto),
-    (Column::SrcPort, Column::InnerSrcPort),
-    (Column::DstPort, Column::InnerDstPort),
-];
 
 /// An extension header that is passed by its length.
 enum Extension {

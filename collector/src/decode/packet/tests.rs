@@ -6,6 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::flow::address_bits;
 
+mod link;
+mod tunnels;
+
 const SOURCE: [u8; 4] = [192, 0, 2, 1];
 const DESTINATION: [u8; 4] = [198, 51, 100, 2];
 
@@ -41,6 +44,8 @@ fn values(packet: &Packet) -> Vec<(Column, u128)> {
         Column::DstAddr => packet.dst_addr,
         Column::InnerSrcAddr => packet.inner_src_addr,
         Column::InnerDstAddr => packet.inner_dst_addr,
+        Column::TunSrcAddr => packet.tun_src_addr,
+        Column::TunDstAddr => packet.tun_dst_addr,
         Column::SrcMac => packet.src_mac.into(),
         Column::DstMac => packet.dst_mac.into(),
         Column::FragmentId => packet.fragment_id.into(),
@@ -56,6 +61,8 @@ fn values(packet: &Packet) -> Vec<(Column, u128)> {
         Column::FragmentOffset => packet.fragment_offset.into(),
         Column::Proto => packet.proto.into(),
         Column::InnerProto => packet.inner_proto.into(),
+        Column::TunProto => packet.tun_proto.into(),
+        Column::SrhSegmentsLeft => packet.segments_left.into(),
         Column::IpTos => packet.tos.into(),
         Column::MinTtl | Column::MaxTtl => packet.ttl.into(),
         Column::IpFlags => packet.ip_flags.into(),
@@ -64,61 +71,6 @@ fn values(packet: &Packet) -> Vec<(Column, u128)> {
         label => packet.labels[LABELS.iter().position(|column| *column == label).unwrap()].into(),
     };
     packet.present.iter().map(|column| (column, value(column))).collect()
-}
-
-#[test]
-fn mpls_is_passed_and_its_labels_are_kept() {
-    let labels = [0x00_01_04_40, 0xff_ff_f1_40_u32].map(u32::to_be_bytes).concat();
-    let packet = read(&frame(MPLS, &[labels, ipv4_udp(53, b"x")].concat()));
-    assert_is_the_datagram(&packet, 53);
-    assert_eq!(packet.labels[..2], [0x00_01_04, 0xff_ff_f1]);
-    assert!(packet.present.contains(Column::MplsLabel2) && !packet.present.contains(Column::MplsLabel3));
-    assert_eq!(packet.network_at, 22);
-}
-
-#[test]
-fn ethernet_over_mpls_is_passed_with_and_without_a_control_word() {
-    let inner = [&[0x4e, 0, 0, 0, 0, 9, 0x0e, 0, 0, 0, 0, 8, 8, 0][..], &ipv4_udp(53, b"x")].concat();
-    let bottom = [0x00, 0x01, 0x01, 0x40];
-    // The control word's flags, length and sequence bits say anything.
-    for word in [&[][..], &[0, 0, 0, 0], &[0x0f, 0xff, 0x12, 0x34]] {
-        for first in [0x4e, 0x62, 0x06] {
-            let mut inner = inner.clone();
-            inner[0] = first;
-            let packet = read(&frame(MPLS, &[&bottom[..], word, &inner].concat()));
-            assert_is_the_datagram(&packet, 53);
-        }
-    }
-}
-
-#[test]
-fn pppoe_and_snap_are_passed() {
-    let ip = ipv4_udp(53, b"x");
-    let session = [&[0x11, 0, 0, 1, 0, 40, 0x00, 0x21][..], &ip].concat();
-    assert_is_the_datagram(&read(&frame(PPPOE_SESSION, &session)), 53);
-    let snap = [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0][..], &ip].concat();
-    assert_is_the_datagram(&read(&frame(37, &snap)), 53);
-}
-
-#[test]
-fn ppp_mpls_and_bare_ip_samples_are_read() {
-    let ip = ipv4_udp(53, b"x");
-    let starts = [
-        (Start::Ppp, [&[0xff, 3, 0, 0x21][..], &ip].concat()),
-        (Start::Mpls, [&[0, 1, 1, 64][..], &ip].concat()),
-        (Start::Ip, ip),
-    ];
-    for (start, bytes) in starts {
-        let packet = Packet::of(start, &bytes);
-        assert_eq!((packet.src_addr, packet.dst_port), (mapped(SOURCE), 53), "{start:?}");
-    }
-}
-
-#[test]
-fn frames_without_ip_tell_their_type_and_where_their_payload_starts() {
-    let packet = read(&[&frame(0x8100, &[0x20, 7]), &[8, 6, 0, 1, 8, 0][..]].concat());
-    assert_eq!((packet.etype, packet.src_vlan, packet.network_at), (ARP, 7, 18));
-    assert!(!packet.has_ip());
 }
 
 #[test]
@@ -165,33 +117,6 @@ fn ipv6_extension_headers_lead_to_the_transport() {
     assert_eq!((packet.fragment_id, packet.ip_flags, packet.tos), (99, 0x20, 0xab));
     assert_eq!((packet.flow_label, packet.ttl), (0x1_0007, 61));
     assert_eq!(packet.ip_length as usize, 40 + chain.len());
-}
-
-#[test]
-fn the_first_tunnelled_header_goes_to_the_inner_columns() {
-    let inner = ipv4_udp(53, b"x");
-    let bridged = frame(IPV4, &inner);
-    let gre = |kind: [u8; 2], payload: &[u8]| [&[0xb0, 0][..], &kind, &[0; 12], payload].concat();
-    let tunnels = [
-        ipv4_udp(4789, &[&[8, 0, 0, 0, 0, 0, 1, 0][..], &bridged].concat()),
-        ipv4_udp(6081, &[&[1, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3, 4][..], &bridged].concat()),
-        over_ip(47, &gre([8, 0], &inner)),
-        over_ip(47, &gre([0x65, 0x58], &bridged)),
-        over_ip(4, &inner),
-    ];
-    for tunnel in tunnels {
-        let packet = read(&frame(IPV4, &tunnel));
-        assert_eq!((packet.inner_src_addr, packet.inner_dst_addr), (mapped(SOURCE), mapped(DESTINATION)));
-        assert_eq!((packet.inner_proto, packet.inner_src_port, packet.inner_dst_port), (17, 4000, 53));
-        assert!(packet.present.contains(Column::InnerDstPort));
-    }
-}
-
-fn over_ip(proto: u8, payload: &[u8]) -> Vec<u8> {
-    let mut packet = ipv4_udp(0, payload);
-    packet.drain(20..28);
-    packet[9] = proto;
-    packet
 }
 
 /// What a builder was told, and what it built.

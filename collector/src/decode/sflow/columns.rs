@@ -1,11 +1,13 @@
 //! Samples into columns, column by column.
 
 use super::sample::{Kind, Sample};
-use crate::decode::packet::LABELS;
+use crate::decode::packet;
 use crate::flow::{Batch, Column, ColumnSet, Run};
 
 /// Discarded, reason unknown (information element 89).
 const DISCARDED: u8 = 128;
+
+const LAYER_2_SEGMENT_ID: u16 = 351;
 
 /// Writes samples of one kind to the rows of `run`, and says in it which columns they carry.
 pub(super) fn write(samples: &[Sample], run: &mut Run, batch: &mut Batch) {
@@ -20,9 +22,9 @@ pub(super) fn write(samples: &[Sample], run: &mut Run, batch: &mut Batch) {
     run.sparse = any.difference(&all.unwrap_or_default());
     let rows = run.rows();
     always(samples, run, batch);
-    packet(samples, &rows, any, batch);
-    tunnel(samples, &rows, any, batch);
+    packet::write(&samples.iter().map(|sample| &sample.packet), &rows, any, batch);
     route(samples, &rows, any, batch);
+    networks(samples, &rows, batch);
     for column in run.sparse.iter() {
         let valid = batch.valid_mut(column);
         for (row, sample) in rows.clone().zip(samples) {
@@ -61,47 +63,6 @@ fn always(samples: &[Sample], run: &Run, batch: &mut Batch) {
     each!(any, batch, rows, samples, u8s_mut, ForwardingStatus, _s => DISCARDED);
 }
 
-fn packet(samples: &[Sample], rows: &std::ops::Range<usize>, any: ColumnSet, batch: &mut Batch) {
-    each!(any, batch, rows, samples, u16s_mut, EType, s => s.packet.etype);
-    each!(any, batch, rows, samples, u8s_mut, Proto, s => s.packet.proto);
-    each!(any, batch, rows, samples, addrs_mut, SrcAddr, s => s.packet.src_addr);
-    each!(any, batch, rows, samples, addrs_mut, DstAddr, s => s.packet.dst_addr);
-    each!(any, batch, rows, samples, u16s_mut, SrcPort, s => s.packet.src_port);
-    each!(any, batch, rows, samples, u16s_mut, DstPort, s => s.packet.dst_port);
-    each!(any, batch, rows, samples, u8s_mut, IpTos, s => s.packet.tos);
-    each!(any, batch, rows, samples, u16s_mut, TcpFlags, s => s.packet.tcp_flags);
-    each!(any, batch, rows, samples, u8s_mut, IcmpType, s => s.packet.icmp_type);
-    each!(any, batch, rows, samples, u8s_mut, IcmpCode, s => s.packet.icmp_code);
-    each!(any, batch, rows, samples, u64s_mut, SrcMac, s => s.packet.src_mac);
-    each!(any, batch, rows, samples, u64s_mut, DstMac, s => s.packet.dst_mac);
-    each!(any, batch, rows, samples, u16s_mut, SrcVlan, s => s.packet.src_vlan);
-    each!(any, batch, rows, samples, u16s_mut, SrcCvlan, s => s.packet.src_cvlan);
-    each!(any, batch, rows, samples, u8s_mut, MinTtl, s => s.packet.ttl);
-    each!(any, batch, rows, samples, u8s_mut, MaxTtl, s => s.packet.ttl);
-    each!(any, batch, rows, samples, u8s_mut, IpFlags, s => s.packet.ip_flags);
-    each!(any, batch, rows, samples, u32s_mut, FragmentId, s => s.packet.fragment_id);
-    each!(any, batch, rows, samples, u16s_mut, FragmentOffset, s => s.packet.fragment_offset);
-    each!(any, batch, rows, samples, u32s_mut, Ipv6FlowLabel, s => s.packet.flow_label);
-}
-
-fn tunnel(samples: &[Sample], rows: &std::ops::Range<usize>, any: ColumnSet, batch: &mut Batch) {
-    each!(any, batch, rows, samples, addrs_mut, InnerSrcAddr, s => s.packet.inner_src_addr);
-    each!(any, batch, rows, samples, addrs_mut, InnerDstAddr, s => s.packet.inner_dst_addr);
-    each!(any, batch, rows, samples, u8s_mut, InnerProto, s => s.packet.inner_proto);
-    each!(any, batch, rows, samples, u16s_mut, InnerSrcPort, s => s.packet.inner_src_port);
-    each!(any, batch, rows, samples, u16s_mut, InnerDstPort, s => s.packet.inner_dst_port);
-    if !any.contains(Column::MplsLabel1) {
-        return;
-    }
-    for (at, column) in LABELS.iter().enumerate().filter(|(_, column)| any.contains(**column)) {
-        if let Some(values) = batch.u32s_mut(*column).get_mut(rows.clone()) {
-            for (value, sample) in values.iter_mut().zip(samples) {
-                *value = sample.packet.labels.get(at).copied().unwrap_or_default();
-            }
-        }
-    }
-}
-
 fn route(samples: &[Sample], rows: &std::ops::Range<usize>, any: ColumnSet, batch: &mut Batch) {
     each!(any, batch, rows, samples, u16s_mut, DstVlan, s => s.dst_vlan);
     each!(any, batch, rows, samples, u8s_mut, SrcMask, s => s.src_mask);
@@ -114,4 +75,24 @@ fn route(samples: &[Sample], rows: &std::ops::Range<usize>, any: ColumnSet, batc
     each!(any, batch, rows, samples, addrs_mut, BgpNextHop, s => s.bgp_next_hop);
     each!(any, batch, rows, samples, texts_mut, AsPath, s => s.as_path);
     each!(any, batch, rows, samples, texts_mut, Communities, s => s.communities);
+    each!(any, batch, rows, samples, texts_mut, SrhSegments, s => s.srh_segments);
+    each!(any, batch, rows, samples, texts_mut, Username, s => s.username);
+    each!(any, batch, rows, samples, texts_mut, HttpHost, s => s.http_host);
+    each!(any, batch, rows, samples, addrs_mut, XlateSrcAddr, s => s.xlate_src_addr);
+    each!(any, batch, rows, samples, addrs_mut, XlateDstAddr, s => s.xlate_dst_addr);
+    each!(any, batch, rows, samples, u16s_mut, XlateSrcPort, s => s.xlate_src_port);
+    each!(any, batch, rows, samples, u16s_mut, XlateDstPort, s => s.xlate_dst_port);
+}
+
+/// The virtual networks, as the information element that stands for them: its first byte, the kind of network, is
+/// not known (RFC 8158, 5.1).
+fn networks(samples: &[Sample], rows: &std::ops::Range<usize>, batch: &mut Batch) {
+    if !batch.keeps_extras() {
+        return;
+    }
+    for (row, sample) in rows.clone().zip(samples) {
+        if let Some(network) = sample.network {
+            batch.keep_extra(row, 0, LAYER_2_SEGMENT_ID, &u64::from(network).to_be_bytes());
+        }
+    }
 }

@@ -1,22 +1,20 @@
-//! The records of a flow sample: the packet's header or what stands in for it, and what the device knows of it.
+//! The records of a flow sample: the packet's header, or what stands in for it. What the device knows of the
+//! packet beside it is read in `extended`.
 
-use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
+use super::extended::token;
 use super::sample::Sample;
 use super::tagged;
 use crate::decode::packet::{Packet, Start};
 use crate::decode::reader::Reader;
-use crate::flow::{Batch, Column, ColumnSet, TEXT_LIMIT, address_bits};
+use crate::flow::{Batch, Column, ColumnSet};
 
 /// Flow record formats of enterprise 0.
 const RAW_HEADER: u32 = 1;
 const ETHERNET: u32 = 2;
 const IPV4: u32 = 3;
 const IPV6: u32 = 4;
-const SWITCH: u32 = 1001;
-const ROUTER: u32 = 1002;
-const GATEWAY: u32 = 1003;
 
 /// Records in one sample; more than fit into a datagram are a lie.
 const MOST_RECORDS: u32 = 8192;
@@ -47,22 +45,28 @@ impl Sample {
             let (format, body) = tagged(reader)?;
             let mut body = Reader::new(body);
             match format {
-                RAW_HEADER => self.raw_header(&mut body)?,
+                RAW_HEADER => self.raw_header(&mut body, text, batch)?,
                 ETHERNET => self.ethernet(&mut body)?,
                 IPV4 => self.ip::<4>(&mut body)?,
                 IPV6 => self.ip::<16>(&mut body)?,
-                SWITCH => self.switch(&mut body)?,
-                ROUTER => self.router(&mut body)?,
-                GATEWAY => self.gateway(&mut body, text, batch)?,
-                // Known or not: nothing in it has a column.
-                _ => self.skipped += 1,
+                _ => self.beside(format, &mut body, text, batch),
             }
         }
+        self.stripped_tags();
         Some(())
     }
 
+    /// A record that describes no packet: one that is too short for its format adds nothing.
+    fn beside(&mut self, format: u32, body: &mut Reader<'_>, text: &mut String, batch: &mut Batch) {
+        let present = self.packet.present;
+        if self.extended(format, body, text, batch).is_none() {
+            self.packet.present = present;
+            self.skipped += 1;
+        }
+    }
+
     /// The first bytes of the packet.
-    fn raw_header(&mut self, body: &mut Reader<'_>) -> Option<()> {
+    fn raw_header(&mut self, body: &mut Reader<'_>, text: &mut String, batch: &mut Batch) -> Option<()> {
         let protocol = body.u32()?;
         let frame_length = body.u32()?;
         let stripped = body.u32()?;
@@ -81,6 +85,7 @@ impl Sample {
         };
         if let Some(start) = start {
             self.headers(start, header);
+            self.segments(header, text, batch);
         }
         self.described = true;
         if !matches!(protocol, 11 | 12) {
@@ -105,11 +110,33 @@ impl Sample {
             kept = kept.difference(&ColumnSet::of(&DESCRIPTION));
         }
         let vlan = self.packet.src_vlan;
+        let labels = kept.contains(Column::MplsLabel1).then_some(self.packet.labels);
         self.packet.read(start, header);
         if kept.contains(Column::SrcVlan) {
             self.packet.src_vlan = vlan;
         }
+        if let Some(labels) = labels {
+            if self.packet.present.contains(Column::MplsLabel1) {
+                kept = kept.difference(&ColumnSet::of(&Column::MPLS_LABELS));
+            } else {
+                self.packet.labels = labels;
+            }
+        }
         self.packet.present = self.packet.present.union(&kept);
+    }
+
+    /// The path of a packet that is routed by segments.
+    fn segments(&mut self, header: &[u8], text: &mut String, batch: &mut Batch) {
+        let segments = self.packet.segments(header);
+        if segments.is_empty() {
+            return;
+        }
+        text.clear();
+        for segment in segments {
+            token(text, format_args!("{}", Ipv6Addr::from(*segment)));
+        }
+        self.srh_segments = batch.keep_text(text.as_bytes());
+        self.set(Column::SrhSegments);
     }
 
     /// The frame's addresses and type: what a switch without a copy of the packet sends.
@@ -173,98 +200,6 @@ impl Sample {
         }
         Some(())
     }
-
-    /// The VLANs on both sides of the switch; 4294967295 is unknown.
-    fn switch(&mut self, body: &mut Reader<'_>) -> Option<()> {
-        let [source, _, destination, _] = [body.u32()?, body.u32()?, body.u32()?, body.u32()?];
-        if source < 4096 {
-            self.packet.src_vlan = (source & 0x0fff) as u16;
-            self.set(Column::SrcVlan);
-        }
-        if destination < 4096 {
-            self.dst_vlan = (destination & 0x0fff) as u16;
-            self.set(Column::DstVlan);
-        }
-        Some(())
-    }
-
-    fn router(&mut self, body: &mut Reader<'_>) -> Option<()> {
-        if let Some(next_hop) = address(body)? {
-            self.next_hop = address_bits(next_hop);
-            self.set(Column::NextHop);
-        }
-        let [source, destination] = [body.u32()?, body.u32()?];
-        self.src_mask = (source & 0xff) as u8;
-        self.dst_mask = (destination & 0xff) as u8;
-        self.set(Column::SrcMask);
-        self.set(Column::DstMask);
-        Some(())
-    }
-
-    /// What BGP says: AS 0 is unknown.
-    fn gateway(&mut self, body: &mut Reader<'_>, text: &mut String, batch: &mut Batch) -> Option<()> {
-        if let Some(next_hop) = address(body)? {
-            self.bgp_next_hop = address_bits(next_hop);
-            self.set(Column::BgpNextHop);
-        }
-        let _own = body.u32()?;
-        let [source, previous] = [body.u32()?, body.u32()?];
-        text.clear();
-        let (mut first, mut last) = (None, 0);
-        for _ in 0..body.u32()? {
-            let set = body.u32()? == 1;
-            let length = body.u32()?;
-            for at in 0..length {
-                let number = body.u32()?;
-                first = first.or(Some(number));
-                last = number;
-                let open = if set && at == 0 { "{" } else { "" };
-                let close = if set && at + 1 == length { "}" } else { "" };
-                token(text, format_args!("{open}{number}{close}"));
-            }
-        }
-        self.autonomous_systems(source, previous, first.unwrap_or(0), last);
-        if !text.is_empty() {
-            self.as_path = batch.keep_text(text.as_bytes());
-            self.set(Column::AsPath);
-        }
-        text.clear();
-        for _ in 0..body.u32()? {
-            let community = body.u32()?;
-            token(text, format_args!("{}:{}", community >> 16, community & 0xffff));
-        }
-        if !text.is_empty() {
-            self.communities = batch.keep_text(text.as_bytes());
-            self.set(Column::Communities);
-        }
-        Some(())
-    }
-
-    fn autonomous_systems(&mut self, source: u32, previous: u32, next: u32, destination: u32) {
-        let numbers = [
-            (&mut self.src_as, source, Column::SrcAs),
-            (&mut self.prev_as, previous, Column::PrevAs),
-            (&mut self.next_as, next, Column::NextAs),
-            (&mut self.dst_as, destination, Column::DstAs),
-        ];
-        for (field, number, column) in numbers {
-            if number != 0 {
-                *field = number;
-                self.packet.present.insert(column);
-            }
-        }
-    }
-}
-
-/// Appends a word, unless the text would become longer than texts may be.
-fn token(text: &mut String, word: std::fmt::Arguments<'_>) {
-    let before = text.len();
-    let separator = if before == 0 { "" } else { " " };
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{separator}{word}");
-    if text.len() > TEXT_LIMIT {
-        text.truncate(before);
-    }
 }
 
 /// An address with its type before it: 0 unknown, 1 IPv4, 2 IPv6.
@@ -278,7 +213,7 @@ pub(super) fn address(reader: &mut Reader<'_>) -> Option<Option<IpAddr>> {
 }
 
 /// Address bytes as the address columns hold them.
-fn wide<const N: usize>(bytes: &[u8; N]) -> u128 {
+pub(super) fn wide<const N: usize>(bytes: &[u8; N]) -> u128 {
     let number = bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte));
     if N == 4 { 0xffff_0000_0000 | number } else { number }
 }

@@ -42,10 +42,23 @@ pub(super) struct Sample {
     pub(super) bgp_next_hop: u128,
     pub(super) as_path: TextRef,
     pub(super) communities: TextRef,
+    pub(super) srh_segments: TextRef,
+    pub(super) xlate_src_addr: u128,
+    pub(super) xlate_dst_addr: u128,
+    pub(super) xlate_src_port: u16,
+    pub(super) xlate_dst_port: u16,
+    pub(super) username: TextRef,
+    pub(super) http_host: TextRef,
+    /// The virtual network; it has no column.
+    pub(super) network: Option<u32>,
+    /// VLANs of the tags that were taken off: the outer and the second.
+    pub(super) stripped: Option<(u16, Option<u16>)>,
+    /// The switch knows the VLAN that the packet came in.
+    pub(super) switched: bool,
     /// A raw header was read: the other descriptions of the packet add nothing.
     pub(super) raw: bool,
     pub(super) described: bool,
-    /// Records of formats that are not read.
+    /// Records of formats that are not read, or too short for theirs.
     pub(super) skipped: u32,
     /// Who took the sample, and how it numbers its samples; notifications number other things.
     pub(super) taken: Option<Taken>,
@@ -120,6 +133,9 @@ impl Sample {
         self.packet.clear();
         self.raw = false;
         self.described = false;
+        self.network = None;
+        self.stripped = None;
+        self.switched = false;
         self.skipped = 0;
         self.taken = None;
     }

@@ -9,6 +9,8 @@ use super::super::{Datagram, Decoder, Limits};
 use crate::flow::{Batch, rows, write_json};
 use crate::slot::StreamCounts;
 
+mod extended;
+
 fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
@@ -173,39 +175,6 @@ fn a_notification_of_a_dropped_packet_is_an_event_without_counters() {
 fn a_rate_of_0_is_no_rate() {
     let line = one(flow(3, 0, 3, 4, &[raw(1, 64, 4, &frame())]));
     assert_has(&line, serde_json::json!({"sampling_rate": null, "sampling_from": "none", "packets": 1}));
-}
-
-#[test]
-fn switch_router_and_gateway_records_add_what_they_know() {
-    let switch = tagged(1001, &words(&[100, 0, 0xffff_ffff, 0]));
-    let router = tagged(1002, &words(&[1, 0xc000_0201, 24, 16]));
-    let path = [2, 2, 2, 64_496, 64_497, 1, 2, 64_498, 64_499];
-    let head = [1, 0xc000_0202, 64_511, 64_500, 64_501];
-    let communities = [2, 64_496 << 16 | 100, 64_497 << 16 | 200, 100];
-    let gateway = tagged(1003, &words(&[&head[..], &path, &communities].concat()));
-    let user = tagged(1004, &words(&[1, 2, 3]));
-    let records = [user, switch, router, gateway, raw(1, 64, 4, &frame())];
-    assert_has(
-        &one(flow(3, 1, 3, 4, &records)),
-        serde_json::json!({
-            "src_vlan": 100, "dst_vlan": null, "next_hop": "192.0.2.1", "src_mask": 24, "dst_mask": 16,
-            "bgp_next_hop": "192.0.2.2", "src_as": 64_500, "prev_as": 64_501, "next_as": 64_496, "dst_as": 64_499,
-            "as_path": "64496 64497 {64498 64499}", "communities": "64496:100 64497:200", "dst_port": 443,
-        }),
-    );
-}
-
-#[test]
-fn an_as_path_longer_than_a_text_ends_with_a_whole_number() {
-    let path: Vec<u32> = (0..100).map(|at| 4_200_000_000 + at).collect();
-    let body = [&[0, 1, 0, 0, 1, 2, 100][..], &path, &[0, 0]].concat();
-    let line = one(flow(3, 1, 3, 4, &[tagged(1003, &words(&body)), raw(1, 64, 4, &frame())]));
-    let text = line["as_path"].as_str().unwrap();
-    assert!(text.len() <= 255 && text.split(' ').all(|number| number.len() == 10), "{text}");
-    assert_has(
-        &line,
-        serde_json::json!({"src_as": null, "next_as": 4_200_000_000_u32, "dst_as": 4_200_000_099_u32}),
-    );
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn sources(given: &[Source], listeners: &[ListenerConfig], report: &mut Report) 
             prefixes: prefixes(&source.prefixes, &path, report),
             sampling: sampling(source.sampling.as_ref()),
             out_counters: source.out_counters.unwrap_or_default(),
+            decapsulate: source.decapsulate.clone(),
             color: Some(source.color.clone().unwrap_or_else(|| palette::color(index))),
         });
     }
