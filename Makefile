@@ -69,7 +69,8 @@ generate: ## Write the committed generated files anew: CRDs, OpenAPI document
 	cargo run --quiet -p crds --bin crdgen -- charts/weir-crds/templates
 	UPDATE_GOLDEN=1 cargo test --quiet -p collector --lib openapi
 
-bench: ## Run the benches (criterion)
+bench: ## Run the benches: times by criterion, instructions by valgrind
+	@command -v valgrind >/dev/null || { echo "make: valgrind is missing: apt install valgrind" >&2; exit 1; }
 	cargo bench -p collector
 
 bench-peers: root ## Measure Weir's edge beside nfcapd, sfcapd and nfprofile; writes collector/benches/runs/<date>.md (needs root)
