@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::fields::Read;
-use super::program::{Op, Program};
+use super::program::{Op, Plain, Program};
 use super::records::{Records, number};
 use crate::flow::{Batch, Column, ColumnSet, Kind, Mask, Run};
 
@@ -52,6 +52,11 @@ pub(super) fn execute(
     run.present = program.present.intersection(batch.wanted());
     let wanted = run.present;
     for op in program.ops.iter().filter(|op| wanted.contains(op.column)) {
+        if let Records::Fixed { data, stride } = records
+            && plain(op, (data, stride), clock, batch, run)
+        {
+            continue;
+        }
         match op.kind {
             Kind::U8 => small(op, records, rows(batch.u8s_mut(op.column), run), |n| n as u8),
             Kind::U16 => numbers(op, records, rows(batch.u16s_mut(op.column), run), |n| n as u16),
@@ -71,6 +76,43 @@ pub(super) fn execute(
             Kind::F32 => {}
         }
     }
+}
+
+/// What most fields of most templates are: decided once for the template, done without looking twice. Whether
+/// the operation was one of these.
+#[inline]
+fn plain(op: &Op, (data, stride): (&[u8], usize), clock: &Clock, batch: &mut Batch, run: &Run) -> bool {
+    let (column, at) = (op.column, op.place.offset);
+    // A record is no longer than a set, whose length has 16 bits.
+    let stride = stride as u16;
+    match op.plain {
+        Plain::U8 => strided(data, stride, at, rows(batch.u8s_mut(column), run), |[n]: [u8; 1]| n),
+        Plain::U16 => strided(data, stride, at, rows(batch.u16s_mut(column), run), u16::from_be_bytes),
+        Plain::U16From8 => {
+            strided(data, stride, at, rows(batch.u16s_mut(column), run), |[n]: [u8; 1]| u16::from(n));
+        }
+        Plain::U32 => strided(data, stride, at, rows(batch.u32s_mut(column), run), u32::from_be_bytes),
+        Plain::U32From16 => {
+            let value = |bytes| u32::from(u16::from_be_bytes(bytes));
+            strided(data, stride, at, rows(batch.u32s_mut(column), run), value);
+        }
+        Plain::U64 => strided(data, stride, at, rows(batch.u64s_mut(column), run), u64::from_be_bytes),
+        Plain::U64From32 => {
+            let value = |bytes| u64::from(u32::from_be_bytes(bytes));
+            strided(data, stride, at, rows(batch.u64s_mut(column), run), value);
+        }
+        Plain::Uptime => {
+            let value = |bytes| clock.uptime(u64::from(u32::from_be_bytes(bytes)));
+            strided(data, stride, at, rows(batch.u64s_mut(column), run), value);
+        }
+        Plain::V4 => {
+            let value = |bytes| MAPPED | u128::from(u32::from_be_bytes(bytes));
+            strided(data, stride, at, rows(batch.addrs_mut(column), run), value);
+        }
+        Plain::V6 => strided(data, stride, at, rows(batch.addrs_mut(column), run), u128::from_be_bytes),
+        Plain::No => return false,
+    }
+    true
 }
 
 fn rows<'b, T>(column: &'b mut [T], run: &Run) -> &'b mut [T] {
@@ -125,7 +167,10 @@ fn numbers<T: Copy + Default + PartialEq>(
 /// is checked once, and each record costs one comparison, one load and one store.
 fn fixed<T, const N: usize>(op: &Op, records: Records<'_>, out: &mut [T], value: impl Fn([u8; N]) -> T) {
     match records {
-        Records::Fixed { data, stride } => strided(data, stride, op.place.offset.into(), out, value),
+        Records::Fixed { data, stride } => {
+            // A record is no longer than a set, whose length has 16 bits.
+            strided(data, stride as u16, op.place.offset, out, value);
+        }
         Records::Variable { .. } => {
             for (record, out) in out.iter_mut().enumerate() {
                 if let Some(bytes) = records.field(op.place, record).first_chunk() {
@@ -136,22 +181,32 @@ fn fixed<T, const N: usize>(op: &Op, records: Records<'_>, out: &mut [T], value:
     }
 }
 
-/// A loop of its own, not inlined: among the others its few values would not stay in registers.
+/// A loop of its own, not inlined: among the others its few values would not stay in registers. Four records a
+/// turn: that the last of them lies in the set says the same of all.
 #[inline(never)]
 fn strided<T, const N: usize>(
     data: &[u8],
-    stride: usize,
-    offset: usize,
+    stride: u16,
+    offset: u16,
     out: &mut [T],
     value: impl Fn([u8; N]) -> T,
 ) {
-    let mut rest = data;
-    for out in out {
-        let Some((record, more)) = rest.split_at_checked(stride) else { break };
-        if let Some(bytes) = record.get(offset..).and_then(<[u8]>::first_chunk) {
-            *out = value(*bytes);
-        }
-        rest = more;
+    let stride = usize::from(stride);
+    let mut rest = data.get(usize::from(offset)..).unwrap_or_default();
+    let (fours, tail) = out.as_chunks_mut::<4>();
+    for four in fours {
+        let Some(window) = rest.get(..3 * stride + N) else { return };
+        let at = |start: usize| window.get(start..start + N).and_then(<[u8]>::first_chunk::<N>);
+        let (Some(a), Some(b), Some(c), Some(d)) = (at(0), at(stride), at(2 * stride), at(3 * stride)) else {
+            return;
+        };
+        *four = [value(*a), value(*b), value(*c), value(*d)];
+        rest = rest.get(4 * stride..).unwrap_or_default();
+    }
+    for out in tail {
+        let Some(bytes) = rest.first_chunk::<N>() else { return };
+        *out = value(*bytes);
+        rest = rest.get(stride..).unwrap_or_default();
     }
 }
 

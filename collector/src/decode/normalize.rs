@@ -38,12 +38,7 @@ pub(super) fn ports(batch: &mut Batch, run: &mut Run) {
     for (word, rows) in words(run) {
         let known = if sparse { batch.valid_mut(Column::Proto).words()[word] } else { u64::MAX };
         let protos = batch.u8s(Column::Proto).get(rows.clone()).unwrap_or_default();
-        let (mut has_ports, mut is_icmp) = (0, 0);
-        for (bit, proto) in (rows.start % 64..).zip(protos) {
-            let class = CLASS[usize::from(*proto)];
-            has_ports |= u64::from(class & PORTS) << bit;
-            is_icmp |= u64::from(class / ICMP) << bit;
-        }
+        let (mut has_ports, mut is_icmp) = classes(protos, rows.start % 64);
         (has_ports, is_icmp) = (has_ports & known, is_icmp & known);
         ports += has_ports.count_ones() as usize;
         icmp += is_icmp.count_ones() as usize;
@@ -59,6 +54,43 @@ pub(super) fn ports(batch: &mut Batch, run: &mut Run) {
     for column in [Column::IcmpType, Column::IcmpCode] {
         keep(batch, run, column, &with_icmp, icmp);
     }
+}
+
+/// Which of at most 64 protocols, the first for bit `bit`, have ports, and which are ICMP.
+#[inline]
+fn classes(protos: &[u8], mut bit: usize) -> (u64, u64) {
+    let (mut has_ports, mut is_icmp) = (0, 0);
+    let (eights, rest) = protos.as_chunks::<8>();
+    for eight in eights {
+        // Most traffic is TCP and UDP: eight bytes at once.
+        let word = u64::from_le_bytes(*eight);
+        if equals(word, 6) | equals(word, 17) == HIGH {
+            has_ports |= 0xff << bit;
+        } else {
+            one_by_one(eight, bit, &mut has_ports, &mut is_icmp);
+        }
+        bit += 8;
+    }
+    one_by_one(rest, bit, &mut has_ports, &mut is_icmp);
+    (has_ports, is_icmp)
+}
+
+fn one_by_one(protos: &[u8], bit: usize, has_ports: &mut u64, is_icmp: &mut u64) {
+    for (bit, proto) in (bit..).zip(protos) {
+        let class = CLASS[usize::from(*proto)];
+        *has_ports |= u64::from(class & PORTS) << bit;
+        *is_icmp |= u64::from(class / ICMP) << bit;
+    }
+}
+
+/// The high bit of each byte.
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The high bit of each byte that equals `byte`.
+#[inline]
+const fn equals(word: u64, byte: u8) -> u64 {
+    let differs = word ^ (byte as u64 * 0x0101_0101_0101_0101);
+    !(((differs & !HIGH) + !HIGH) | differs) & HIGH
 }
 
 fn icmp_from_port(batch: &mut Batch, run: &mut Run, rows: &Mask) {

@@ -22,12 +22,51 @@ pub(super) struct Op {
     pub(super) column: Column,
     /// The column's, at hand.
     pub(super) kind: Kind,
+    pub(super) plain: Plain,
     pub(super) read: Read,
     pub(super) place: Place,
     /// Only in rows where the column is 0 so far.
     pub(super) if_zero: bool,
     /// Its rank among the column's operations.
     pub(super) order: u8,
+}
+
+/// Whether an operation is one of the usual ones, which have a loop of their own: the column's type, and the
+/// field's where it is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plain {
+    U8,
+    U16,
+    U16From8,
+    U32,
+    U32From16,
+    U64,
+    U64From32,
+    Uptime,
+    V4,
+    V6,
+    No,
+}
+
+impl Plain {
+    fn of(column: Column, read: Read, length: u16, if_zero: bool) -> Self {
+        if if_zero || column == Column::Flows {
+            return Self::No;
+        }
+        match (column.kind(), read, length) {
+            (Kind::U8, Read::Number, 1) => Self::U8,
+            (Kind::U16, Read::Number, 2) => Self::U16,
+            (Kind::U16, Read::Number, 1) => Self::U16From8,
+            (Kind::U32, Read::Number, 4) => Self::U32,
+            (Kind::U32, Read::Number, 2) => Self::U32From16,
+            (Kind::U64, Read::Number | Read::Milliseconds, 8) => Self::U64,
+            (Kind::U64, Read::Number, 4) => Self::U64From32,
+            (Kind::U64, Read::Uptime, 4) => Self::Uptime,
+            (Kind::Addr, Read::V4, 4) => Self::V4,
+            (Kind::Addr, Read::V6, 16) => Self::V6,
+            _ => Self::No,
+        }
+    }
 }
 
 /// Addresses of both families in one template: each record chooses.
@@ -266,6 +305,7 @@ impl Plan {
             ops.push(Op {
                 column: rule.column,
                 kind: rule.column.kind(),
+                plain: Plain::of(rule.column, rule.read, place.length, taken),
                 read: rule.read,
                 place: *place,
                 if_zero: taken,

@@ -221,27 +221,32 @@ impl Recent {
     }
 }
 
-/// A fingerprint of a datagram's bytes, never 0: order-dependent sums over 8-byte words, several times cheaper
-/// than a hash. It only ever tells two datagrams of one stream apart whose sequence number does not advance.
+/// A fingerprint of a datagram's bytes, never 0: sums over 8-byte words in eight lanes, several times cheaper than
+/// a hash. It only ever tells two datagrams of one stream apart whose sequence number does not advance.
 pub(super) fn fingerprint(bytes: &[u8]) -> u32 {
-    let (blocks, tail) = bytes.as_chunks::<32>();
-    let mut last = [0_u8; 32];
-    if let Some(start) = last.get_mut(..tail.len()) {
-        start.copy_from_slice(tail);
+    let (blocks, tail) = bytes.as_chunks::<64>();
+    let mut sums = [bytes.len() as u64; 8];
+    for block in blocks {
+        add(block, &mut sums);
     }
-    let mut sum = [bytes.len() as u64; 4];
-    let mut order = [0_u64; 4];
-    for block in blocks.iter().chain([&last]) {
-        let (words, _) = block.as_chunks::<8>();
-        for ((word, sum), order) in words.iter().zip(&mut sum).zip(&mut order) {
-            *sum = sum.wrapping_add(u64::from_le_bytes(*word));
-            *order = order.wrapping_add(*sum);
+    if !tail.is_empty() {
+        let mut last = [0_u8; 64];
+        if let Some(start) = last.get_mut(..tail.len()) {
+            start.copy_from_slice(tail);
         }
+        add(&last, &mut sums);
     }
     let mut print = 0xcbf2_9ce4_8422_2325_u64;
-    for (sum, order) in sum.iter().zip(&order) {
+    for sum in sums {
         print = (print ^ sum).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-        print = (print ^ order).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
     ((print >> 32) as u32 ^ print as u32) | 1
+}
+
+#[inline]
+fn add(block: &[u8; 64], sums: &mut [u64; 8]) {
+    let (words, _) = block.as_chunks::<8>();
+    for (word, sum) in words.iter().zip(sums) {
+        *sum = sum.wrapping_add(u64::from_le_bytes(*word));
+    }
 }

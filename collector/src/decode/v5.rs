@@ -161,9 +161,7 @@ fn columns<const N: usize>(header: &Header, start: usize, records: &[[u8; N]], b
             if wanted.contains($column)
                 && let Some(values) = batch.$write($column).get_mut(rows.clone())
             {
-                for (value, $record) in values.iter_mut().zip(records) {
-                    *value = $value;
-                }
+                fill(values, records, |$record| $value);
             }
         };
     }
@@ -193,6 +191,19 @@ fn columns<const N: usize>(header: &Header, start: usize, records: &[[u8; N]], b
     if let Some((kind, id)) = header.engine {
         each!(u8s_mut, C::EngineType, _r => kind);
         each!(u8s_mut, C::EngineId, _r => id);
+    }
+}
+
+/// One column; four records a turn cost less than four turns.
+#[inline]
+fn fill<T, const N: usize>(values: &mut [T], records: &[[u8; N]], value: impl Fn(&[u8; N]) -> T) {
+    let (value_fours, value_rest) = values.as_chunks_mut::<4>();
+    let (record_fours, record_rest) = records.as_chunks::<4>();
+    for (values, [a, b, c, d]) in value_fours.iter_mut().zip(record_fours) {
+        *values = [value(a), value(b), value(c), value(d)];
+    }
+    for (values, record) in value_rest.iter_mut().zip(record_rest) {
+        *values = value(record);
     }
 }
 
