@@ -42,11 +42,13 @@ fn main() {
     let only = std::env::var("ONLY").unwrap_or_default();
     let wanted = |part: &str| only.is_empty() || only.split(',').any(|only| only == part);
     let namespace = Namespace::create("peers");
+    let bound = machine::ReceiveBound::raise();
     let report = namespace.run(|| {
         let parts = [("cost", cost as Part), ("drain", drain), ("probe", probe), ("memory", memory)];
         let texts = parts.iter().filter(|(name, _)| wanted(name)).map(|(_, part)| part(rounds));
         texts.collect::<Vec<_>>().join("\n")
     });
+    drop(bound);
     machine::write_report(&report, only.is_empty());
 }
 

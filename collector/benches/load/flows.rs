@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use collector::account::Accounts;
 use collector::filter::Plan;
 use collector::flow::{Batch, Column, ColumnSet, Hits, Protocol, ROWS, Run, SamplingFrom, TimeFrom};
-use crds::config::{ChannelConfig, EdgeConfig, ProfileConfig, Sign};
+use crds::config::{ChannelConfig, EdgeConfig, ProfileConfig, Sign, TopConfig, TopOrder};
 
 /// The ports of the quickstart's profile.
 const PORTS: [u16; 20] =
@@ -61,6 +61,12 @@ fn run(start: usize, len: usize, source: u16) -> Run {
     }
 }
 
+/// One of a million addresses, each power of two of them as busy as the next, as Zipf found.
+fn address(net: u128, random: &mut Random) -> u128 {
+    let among = 1 << (4 + random.below(17));
+    net | u128::from(random.below(among))
+}
+
 /// Full batches: a service port on one side of most flows, a high one on the other.
 fn batch(random: &mut Random, service: impl Fn(&mut Random) -> u16) -> Batch {
     let mut batch = Batch::default();
@@ -72,8 +78,8 @@ fn batch(random: &mut Random, service: impl Fn(&mut Random) -> u16) -> Batch {
             batch.u16s_mut(Column::SrcPort)[row] = pair[turned];
             batch.u16s_mut(Column::DstPort)[row] = pair[1 - turned];
             batch.u8s_mut(Column::Proto)[row] = [6, 6, 6, 17][random.below(4) as usize];
-            batch.addrs_mut(Column::SrcAddr)[row] = 0xffff_0a00_0000 | u128::from(random.below(1 << 20));
-            batch.addrs_mut(Column::DstAddr)[row] = 0xffff_c633_0000 | u128::from(random.below(1 << 16));
+            batch.addrs_mut(Column::SrcAddr)[row] = address(0xffff_0a00_0000, random);
+            batch.addrs_mut(Column::DstAddr)[row] = address(0xffff_c633_0000, random);
             let packets = 1 + random.below(50);
             batch.u64s_mut(Column::Packets)[row] = packets;
             batch.u64s_mut(Column::Bytes)[row] = packets * (60 + random.below(1400));
@@ -85,7 +91,7 @@ fn batch(random: &mut Random, service: impl Fn(&mut Random) -> u16) -> Batch {
     batch
 }
 
-fn config(filters: Vec<String>) -> EdgeConfig {
+fn config(filters: Vec<String>, top: Vec<TopConfig>) -> EdgeConfig {
     let channel = |(at, filter)| ChannelConfig {
         name: format!("c{at}"),
         filter,
@@ -107,7 +113,7 @@ fn config(filters: Vec<String>) -> EdgeConfig {
             description: String::new(),
             group: String::new(),
             channels: filters.into_iter().enumerate().map(channel).collect(),
-            top: Vec::new(),
+            top,
         }],
     }
 }
@@ -155,22 +161,24 @@ pub(crate) struct Running {
 /// Every case, in the order of the report.
 pub(crate) fn cases() -> Vec<Case> {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let case = |channels, filters, batches: Vec<Batch>| Case {
+    let case = |channels, filters, batches: Vec<Batch>, top| Case {
         channels,
         flows: (batches.len() * ROWS) as u64,
         batches,
-        config: config(filters),
+        config: config(filters, top),
     };
+    let top = TopConfig { element: "srcip".to_owned(), orders: vec![TopOrder::Bytes], size: 20 };
     let mut quick =
         || (0..8).map(|_| batch(&mut random, |random| PORTS[random.below(20) as usize])).collect();
-    let (one, some) = (quick(), quick());
+    let (one, some, ranked) = (quick(), quick(), quick());
     let mut spread = || (0..8).map(|_| batch(&mut random, |random| random.below(4000) as u16)).collect();
     let (many, most) = (spread(), spread());
     vec![
-        case("1", quickstart(1), one),
-        case("21", quickstart(21), some),
-        case("200", mixed(200), many),
-        case("2000", mixed(2000), most),
+        case("1", quickstart(1), one, Vec::new()),
+        case("21", quickstart(21), some, Vec::new()),
+        case("21 ranked", quickstart(21), ranked, vec![top]),
+        case("200", mixed(200), many, Vec::new()),
+        case("2000", mixed(2000), most, Vec::new()),
     ]
 }
 
@@ -179,7 +187,7 @@ impl Running {
     pub(crate) fn new(case: Case) -> Self {
         Self {
             plan: Plan::compile(&case.config).expect("these filters compile"),
-            accounts: Accounts::new(case.config.slot_ms, &case.config.profiles).expect("no top tables"),
+            accounts: Accounts::new(case.config.slot_ms, &case.config.profiles).expect("the top table fits"),
             batches: case.batches,
             hits: Hits::default(),
         }

@@ -5,11 +5,12 @@
 //! can have that is not listed.
 
 mod element;
+mod heavy;
 
 use crds::config::{ProfileConfig, TopConfig, TopOrder};
-use datasketches::frequencies::{ErrorType, FrequentItemsSketch};
 
 pub use self::element::{Element, UnknownElement};
+use self::heavy::{Heavy, Listed};
 use super::measure::Measure;
 use crate::flow::{Batch, ColumnSet, Run};
 use crate::slot::{TopEntry, TopWindow};
@@ -20,9 +21,6 @@ const WINDOW_MS: u64 = 60_000;
 /// All sketches together take at most this much memory: profiles past it are refused with a message.
 const MAX_SKETCH_BYTES: usize = 32 << 20;
 
-/// Bytes of a sketch's entry: key, count, state.
-const ENTRY_BYTES: usize = 16 + 8 + 2;
-
 #[derive(Debug)]
 struct Sketch {
     channel: u16,
@@ -30,7 +28,7 @@ struct Sketch {
     order: TopOrder,
     /// Entries shipped a window.
     ship: usize,
-    entries: FrequentItemsSketch<u128>,
+    entries: Heavy,
 }
 
 /// All sketches of one plan.
@@ -100,7 +98,7 @@ impl Tops {
                 continue;
             }
             sketch.element.keys(batch, run, row, reverse, |key| {
-                sketch.entries.update_with_count(key, weight);
+                sketch.entries.add(key, weight);
             });
         }
     }
@@ -114,9 +112,9 @@ impl Tops {
     }
 
     fn close(&mut self) {
-        for sketch in self.sketches.iter_mut().filter(|sketch| !sketch.entries.is_empty()) {
+        for sketch in self.sketches.iter_mut().filter(|sketch| sketch.entries.total() > 0) {
             self.closed.push(window(sketch, self.window));
-            sketch.entries.reset();
+            sketch.entries.clear();
         }
     }
 }
@@ -124,34 +122,30 @@ impl Tops {
 fn push_sketches(sketches: &mut Vec<Sketch>, channel: u16, top: &TopConfig) -> Result<(), UnknownElement> {
     let element = Element::named(&top.element)?;
     let size = top.size as usize;
-    let capacity = (8 * size).clamp(8, 1024).next_power_of_two();
+    let capacity = (8 * size).clamp(8, 1024);
     for order in &top.orders {
-        if (sketches.len() + 1) * capacity * ENTRY_BYTES > MAX_SKETCH_BYTES {
+        if (sketches.len() + 1) * Heavy::bytes(capacity) > MAX_SKETCH_BYTES {
             return Err(UnknownElement::NoMemory);
         }
-        let entries = FrequentItemsSketch::new(capacity).map_err(|_| UnknownElement::NoMemory)?;
+        let entries = Heavy::new(capacity);
         sketches.push(Sketch { channel, element, order: *order, ship: 4 * size, entries });
     }
     Ok(())
 }
 
 fn window(sketch: &Sketch, start_ms: u64) -> TopWindow {
-    let mut rows = sketch.entries.frequent_items(ErrorType::NoFalseNegatives);
-    rows.sort_by(|a, b| b.upper_bound().cmp(&a.upper_bound()).then_with(|| a.item().cmp(b.item())));
-    let dropped = rows.get(sketch.ship).map_or(0, datasketches::frequencies::Row::upper_bound);
-    let entry = |row: &datasketches::frequencies::Row<u128>| TopEntry {
-        key: sketch.element.text(*row.item()),
-        lower: row.lower_bound(),
-        upper: row.upper_bound(),
-    };
+    let rows = sketch.entries.listed();
+    let dropped = rows.get(sketch.ship).map_or(0, |row| row.upper);
+    let entry =
+        |row: &Listed| TopEntry { key: sketch.element.text(row.key), lower: row.lower, upper: row.upper };
     TopWindow {
         channel: u32::from(sketch.channel),
         element: sketch.element.name().to_owned(),
         order: order_name(sketch.order).to_owned(),
         start_ms,
         length_ms: u32::try_from(WINDOW_MS).unwrap_or(u32::MAX),
-        absent: dropped.max(sketch.entries.maximum_error()),
-        total: sketch.entries.total_weight(),
+        absent: dropped.max(sketch.entries.error()),
+        total: sketch.entries.total(),
         entries: rows.iter().take(sketch.ship).map(entry).collect(),
     }
 }

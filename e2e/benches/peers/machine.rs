@@ -22,6 +22,29 @@ pub(crate) fn write_report(report: &str, whole: bool) {
     out.write_all(text.as_bytes()).expect("standard output takes the report");
 }
 
+/// The kernel's bound for receive buffers, raised while the bench runs: nfcapd cannot pass it, Weir as root could.
+pub(crate) struct ReceiveBound {
+    before: String,
+}
+
+const RMEM_MAX: &str = "/proc/sys/net/core/rmem_max";
+
+impl ReceiveBound {
+    /// Raises it to 64 MB.
+    pub(crate) fn raise() -> Self {
+        let before = fs::read_to_string(RMEM_MAX).expect("Linux tells it");
+        fs::write(RMEM_MAX, "67108864").expect("root may raise it");
+        Self { before }
+    }
+}
+
+impl Drop for ReceiveBound {
+    fn drop(&mut self) {
+        // Nobody is left to tell.
+        let _ = fs::write(RMEM_MAX, self.before.trim());
+    }
+}
+
 fn facts() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

@@ -104,15 +104,18 @@ impl Element {
         reverse: bool,
         mut each: impl FnMut(u128),
     ) {
-        let side = |column: Option<Column>| {
-            let column = if reverse { column.map(Column::reversed) } else { column };
-            column.filter(|column| batch.has(run, *column, row)).map(|column| value(batch, column, row))
+        let key = |column: Option<Column>| {
+            let column = if reverse { column?.reversed() } else { column? };
+            batch.has(run, column, row).then(|| value(batch, column, row))
         };
-        let (source, destination) = (side(self.source), side(self.destination));
+        let source = key(self.source);
         if let Some(key) = source {
             each(key);
         }
-        if let Some(key) = destination.filter(|key| Some(*key) != source) {
+        if self.destination.is_some()
+            && let Some(key) = key(self.destination)
+            && source != Some(key)
+        {
             each(key);
         }
     }
