@@ -19,6 +19,7 @@ mod reader;
 mod reason;
 mod records;
 mod sampling;
+mod segments;
 mod sequence;
 mod sets;
 mod sflow;

@@ -18,6 +18,7 @@ mod table;
 
 pub use column::{Column, ColumnSet, Group, Kind};
 pub use csv::{write_csv, write_csv_header};
+pub use element::is_structured;
 pub use hits::{Group as ChannelGroup, HitList, Hits, Mask};
 pub use json::write_json;
 pub use row::{Row, rows};

@@ -210,7 +210,8 @@ pub struct StreamCounts {
     pub samples_missing: i64,
     /// What the exporter says that it lost itself: sFlow's `drops`, in samples.
     pub exporter_drops: u64,
-    /// sFlow: records of formats that Weir does not read, in samples that it decoded.
+    /// What was passed over by its length in records and samples that were decoded: sFlow records of formats that
+    /// Weir does not read, IPFIX structured data (RFC 6313).
     pub skipped_records: u64,
 }
 

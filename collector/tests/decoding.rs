@@ -24,3 +24,7 @@ mod sampling;
 mod sequence;
 #[path = "decoding/wanted.rs"]
 mod wanted;
+#[path = "decoding/templates.rs"]
+mod templates;
+#[path = "decoding/times.rs"]
+mod times;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::fields::Read;
 use super::program::{Op, Plain, Program};
 use super::records::{Records, number};
+use super::segments;
 use crate::flow::{Batch, Column, ColumnSet, Kind, Mask, Run};
 
 /// The times of a message's header.
@@ -63,6 +64,9 @@ pub(super) fn execute(
             Kind::U32 if op.column == Column::Flows => {
                 let value = |n| u32::try_from(n).unwrap_or(u32::MAX);
                 numbers(op, records, rows(batch.u32s_mut(op.column), run), value);
+            }
+            Kind::U32 if op.read == Read::Label && op.place.length == 4 => {
+                numbers(op, records, rows(batch.u32s_mut(op.column), run), |n| (n >> 8) as u32);
             }
             Kind::U32 if op.read == Read::Thousand => {
                 let value = |n: u64| u32::try_from(n.saturating_mul(1000)).unwrap_or(u32::MAX);
@@ -123,7 +127,14 @@ fn small(op: &Op, records: Records<'_>, out: &mut [u8], value: impl Fn(u64) -> u
     match op.read {
         Read::Dscp => numbers(op, records, out, |n| (n << 2) as u8),
         Read::High => numbers(op, records, out, |n| (n >> 8) as u8),
+        Read::SegmentsLeft => segments_left(op, records, out),
         _ => numbers(op, records, out, value),
+    }
+}
+
+fn segments_left(op: &Op, records: Records<'_>, out: &mut [u8]) {
+    for (record, out) in out.iter_mut().enumerate() {
+        *out = records.field(op.place, record).get(segments::LEFT_AT).copied().unwrap_or_default();
     }
 }
 
@@ -251,6 +262,9 @@ fn texts(op: &Op, records: Records<'_>, batch: &mut Batch, run: &mut Run) {
         let kept = match op.read {
             Read::Acl => batch.keep_text(acl(bytes).as_bytes()),
             Read::Application => batch.keep_text(application(bytes).as_bytes()),
+            Read::Segments | Read::SegmentList | Read::SegmentHeader => {
+                batch.keep_text(segments::text(op.read, bytes).as_bytes())
+            }
             _ => batch.keep_text(trimmed(bytes)),
         };
         let is_empty = batch.text(kept).is_empty();
@@ -277,7 +291,7 @@ fn acl(bytes: &[u8]) -> String {
 
 /// `<engine>:<selector>` (RFC 6759, 4).
 fn application(bytes: &[u8]) -> String {
-    let (engine, selector) = bytes.split_first().unwrap_or((&0, &[]));
+    let Some((engine, selector)) = bytes.split_first() else { return String::new() };
     format!("{engine}:{}", number(selector))
 }
 

@@ -38,6 +38,16 @@ pub(super) enum Read {
     Ntp,
     /// A number of thousands: milliseconds where the column has microseconds.
     Thousand,
+    /// A label stack entry, with its TTL or without: the label, its class and the bottom bit count.
+    Label,
+    /// Segments of 16 bytes each.
+    Segments,
+    /// A basicList of segments (RFC 6313).
+    SegmentList,
+    /// A segment routing header (RFC 8754).
+    SegmentHeader,
+    /// How many segments are left, in a segment routing header.
+    SegmentsLeft,
     /// Microseconds before the export time.
     Before,
     /// Milliseconds of the exporter's uptime.
@@ -58,6 +68,10 @@ impl Read {
             Self::High | Self::Low => length == 2,
             Self::V4 => length == 4,
             Self::V6 => length == 16,
+            Self::Label => length == 3 || length == 4,
+            Self::Segments => length > 0 && length.is_multiple_of(16),
+            Self::SegmentList => length > 5,
+            Self::SegmentHeader | Self::SegmentsLeft => length >= 8,
             Self::Mac => length == 6,
             Self::Text => length > 0,
             Self::Acl => length == 12,
@@ -66,9 +80,12 @@ impl Read {
         }
     }
 
-    /// Whether a variable-length field can be read so: text mostly; numbers were seen.
+    /// Whether a variable-length field can be read so: texts and lists mostly; numbers were seen.
     pub(super) const fn takes_variable(self) -> bool {
-        matches!(self, Self::Text | Self::Number | Self::Application)
+        !matches!(
+            self,
+            Self::High | Self::Low | Self::V4 | Self::V6 | Self::Mac | Self::Acl | Self::Label | Self::Ntp
+        )
     }
 }
 
@@ -191,12 +208,16 @@ fn iana(element: u16) -> &'static [Rule] {
         // counters
         232 => (RevBytes, Number, First), 299 => (RevPackets, Number, First),
         // mpls
-        70 => (MplsLabel1, Number, First), 71 => (MplsLabel2, Number, First), 72 => (MplsLabel3, Number, First),
-        73 => (MplsLabel4, Number, First), 74 => (MplsLabel5, Number, First), 75 => (MplsLabel6, Number, First),
-        76 => (MplsLabel7, Number, First), 77 => (MplsLabel8, Number, First), 78 => (MplsLabel9, Number, First),
-        79 => (MplsLabel10, Number, First),
+        70 => (MplsLabel1, Label, First), 71 => (MplsLabel2, Label, First), 72 => (MplsLabel3, Label, First),
+        73 => (MplsLabel4, Label, First), 74 => (MplsLabel5, Label, First), 75 => (MplsLabel6, Label, First),
+        76 => (MplsLabel7, Label, First), 77 => (MplsLabel8, Label, First), 78 => (MplsLabel9, Label, First),
+        79 => (MplsLabel10, Label, First),
         46 => (MplsTopLabelType, Number, First),
         47 => (MplsTopLabelAddr, V4, First), 140 => (MplsTopLabelAddr, V6, IfZero(1)),
+        // srv6
+        497 => (SrhSegments, Segments, First), 496 => (SrhSegments, SegmentList, Else(1)),
+        499 => (SrhSegments, SegmentHeader, Else(2)) (SrhSegmentsLeft, SegmentsLeft, Else(1)),
+        494 => (SrhSegments, Segments, Else(3)), 498 => (SrhSegmentsLeft, Number, First),
         // nat
         225 => (XlateSrcAddr, V4, First), 281 => (XlateSrcAddr, V6, IfZero(1)),
         226 => (XlateDstAddr, V4, First), 282 => (XlateDstAddr, V6, IfZero(1)),

@@ -48,6 +48,9 @@ pub(super) fn ports(batch: &mut Batch, run: &mut Run) {
     if in_port && icmp > 0 {
         icmp_from_port(batch, run, &with_icmp);
     }
+    if batch.keeps_extras() && icmp > 0 && run.present.contains(Column::SrcPort) {
+        identifiers(batch, run, &with_icmp);
+    }
     for column in [Column::SrcPort, Column::DstPort] {
         keep(batch, run, column, &with_ports, ports);
     }
@@ -106,6 +109,19 @@ fn icmp_from_port(batch: &mut Batch, run: &mut Run, rows: &Mask) {
         }
     }
 }
+
+/// What stands in the source port of ICMP is no port but mostly the identifier: shown as it came.
+fn identifiers(batch: &mut Batch, run: &Run, rows: &Mask) {
+    for row in run.rows().filter(|row| rows.get(*row)) {
+        let found = batch.u16s(Column::SrcPort).get(row).copied().unwrap_or_default();
+        if found != 0 {
+            batch.keep_extra(row, 0, SOURCE_PORT, &found.to_be_bytes());
+        }
+    }
+}
+
+/// sourceTransportPort.
+const SOURCE_PORT: u16 = 7;
 
 /// Leaves a column's values only in `rows`, of which there are `count`.
 pub(super) fn keep(batch: &mut Batch, run: &mut Run, column: Column, rows: &Mask, count: usize) {

@@ -3,7 +3,7 @@
 use super::counters::Counters;
 use super::fields::{Rank, Read, Rule, rules};
 use super::template::{Field, VARIABLE};
-use crate::flow::{Column, ColumnSet, Kind};
+use crate::flow::{Column, ColumnSet, Kind, is_structured};
 
 /// Where a field stands in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +133,8 @@ pub(super) struct Program {
     pub(super) present: ColumnSet,
     /// Fields without a column.
     pub(super) extras: Box<[(Field, Place)]>,
+    /// How many of those are lists (RFC 6313), which are passed over by their length.
+    pub(super) structured: u32,
     pub(super) families: Option<Families>,
     /// 60: where no address tells the family.
     pub(super) version: Option<Place>,
@@ -175,6 +177,7 @@ impl Program {
             ops: Box::default(),
             present: ColumnSet::default(),
             extras: Box::default(),
+            structured: 0,
             families: None,
             version: plan.version,
             times: plan.times,
@@ -318,6 +321,9 @@ impl Plan {
         self.extras.append(&mut unused);
         ops.sort_by_key(|op| (op.column, op.if_zero, op.order));
         program.ops = ops.into();
+        let structured =
+            self.extras.iter().filter(|(field, _)| is_structured(field.enterprise, field.element)).count();
+        program.structured = u32::try_from(structured).unwrap_or(u32::MAX);
         program.extras = self.extras.into();
     }
 

@@ -314,6 +314,7 @@ impl Sets {
         let stream = streams.at(message.stream);
         message.records = message.records.saturating_add(records);
         stream.tally.records += u64::from(records);
+        stream.tally.skipped_records += u64::from(records) * u64::from(read.structured);
         if let Some(reason) = read.broken {
             stream.tally.undecodable.count(reason, 1);
         }
@@ -401,11 +402,13 @@ struct Read {
     broken: Option<Undecodable>,
     rates: Rates,
     skew_ms: Option<i64>,
+    /// Lists in each record that were passed over.
+    structured: u32,
 }
 
 impl Reading<'_> {
     fn flows(&self, body: &[u8], ends: &mut Ends, output: &mut Output<'_>) -> (u32, Read) {
-        let mut read = Read::default();
+        let mut read = Read { structured: self.program.structured, ..Read::default() };
         let (mut rest, mut total) = (body, 0);
         loop {
             if rest.len() < self.program.shortest {

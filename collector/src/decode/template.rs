@@ -87,7 +87,7 @@ fn ipfix(reader: &mut Reader<'_>, id: u16, kind: Kind, fields: &mut Vec<Field>) 
             let count = reader.u16()?;
             let scope = reader.u16()?;
             specifiers(reader, usize::from(count), true, fields)?;
-            (scope <= count).then_some(Definition::Template { id, scope })
+            (scope <= count).then_some(options_template(id, scope))
         }
     }
 }
@@ -111,7 +111,13 @@ fn v9_options(reader: &mut Reader<'_>, id: u16, fields: &mut Vec<Field>) -> Opti
         field.enterprise = V9_SCOPE;
     }
     specifiers(reader, options, false, fields)?;
-    Some(Definition::Template { id, scope: u16::try_from(scope).ok()? })
+    Some(options_template(id, u16::try_from(scope).ok()?))
+}
+
+/// Exporters send options templates without any scope, which RFC 7011, 3.4.2.1, forbids. Nothing but a scope
+/// tells options from flows later, so that the first field counts as one.
+fn options_template(id: u16, scope: u16) -> Definition {
+    Definition::Template { id, scope: scope.max(1) }
 }
 
 /// Reads `count` field specifiers; past [`MOST_FIELDS`] they are passed over.

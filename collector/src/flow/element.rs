@@ -1,61 +1,125 @@
-//! Names and values of information elements that have no column, from `netflow_parser`'s table of the registry.
+//! Names and values of information elements that have no column: IANA's by its registry, their reverses by RFC
+//! 5103, a vendor's by what the exporter itself told of it (RFC 5610).
+
+mod registry;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::LazyLock;
 
-use netflow_parser::FieldDataType as Type;
-use netflow_parser::variable_versions::ipfix::lookup::{IANAIPFixField, ReverseInformationElement};
+use jiff::Timestamp;
 
 use super::row::Value;
+use registry::ELEMENTS;
 
 /// RFC 5103: the same elements, of the other direction.
 const REVERSE: u32 = 29_305;
+/// applicationId, an octetArray by type, has a form of its own (RFC 6759).
+const APPLICATION: u16 = 95;
 
-/// The registry's end in the table.
-const REGISTERED: u16 = 512;
+/// An abstract data type (RFC 7012, 3.1), as far as it decides how a value is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Abstract {
+    Octets,
+    Unsigned,
+    Signed,
+    Float,
+    Boolean,
+    Mac,
+    Text,
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+    V4,
+    V6,
+    List,
+}
+
+impl Abstract {
+    /// By its number in IANA's registry of data types (RFC 5610, 3.1).
+    pub(super) const fn numbered(number: u8) -> Self {
+        match number {
+            1..=4 => Self::Unsigned,
+            5..=8 => Self::Signed,
+            9 | 10 => Self::Float,
+            11 => Self::Boolean,
+            12 => Self::Mac,
+            13 => Self::Text,
+            14 => Self::Seconds,
+            15 => Self::Milliseconds,
+            16 => Self::Microseconds,
+            17 => Self::Nanoseconds,
+            18 => Self::V4,
+            19 => Self::V6,
+            20..=22 => Self::List,
+            _ => Self::Octets,
+        }
+    }
+}
+
+/// Whether the element is structured data (RFC 6313): a list, which may hold lists.
+pub fn is_structured(enterprise: u32, element: u16) -> bool {
+    enterprise == 0 && registered(element).is_some_and(|(_, kind)| kind == Abstract::List)
+}
 
 /// The registered name; `<enterprise>.<id>` where there is none.
 pub(super) fn name(enterprise: u32, element: u16) -> Cow<'static, str> {
-    let names: Option<&'static Names> = match enterprise {
-        0 => Some(&PLAIN),
-        REVERSE => Some(&REVERSED),
-        _ => None,
-    };
-    let name = names.and_then(|names| names.get(usize::from(element))).and_then(Option::as_deref);
-    name.map_or_else(|| format!("{enterprise}.{element}").into(), Cow::Borrowed)
+    match (enterprise, registered(element)) {
+        (0, Some((name, _))) => name.into(),
+        (REVERSE, Some((name, _))) => reversed(name).into(),
+        _ => format!("{enterprise}.{element}").into(),
+    }
 }
 
 /// The bytes as what the registry says they are; as hexadecimal text where it says nothing. An empty value is
 /// none.
 pub(super) fn value(enterprise: u32, element: u16, bytes: &[u8]) -> Option<Value<'static>> {
-    let kind = match enterprise {
-        0 => Type::from(IANAIPFixField::from(element)),
-        REVERSE => Type::from(ReverseInformationElement::from(element)),
-        _ => Type::Unknown,
-    };
-    let value = typed(&kind, bytes).unwrap_or_else(|| Value::Text(hexadecimal(bytes).into()));
+    if (enterprise, element) == (0, APPLICATION) {
+        return application(bytes).or_else(|| typed(Abstract::Octets, bytes));
+    }
+    let known = registered(element).filter(|_| matches!(enterprise, 0 | REVERSE));
+    typed(known.map_or(Abstract::Octets, |(_, kind)| kind), bytes)
+}
+
+/// The bytes as what a type says they are; as hexadecimal text where they cannot be that.
+pub(super) fn typed(kind: Abstract, bytes: &[u8]) -> Option<Value<'static>> {
+    let value = read(kind, bytes).unwrap_or_else(|| Value::Text(hexadecimal(bytes).into()));
     let empty = bytes.is_empty() || matches!(&value, Value::Text(text) if text.is_empty());
     (!empty).then_some(value)
 }
 
-fn typed(kind: &Type, bytes: &[u8]) -> Option<Value<'static>> {
+fn registered(element: u16) -> Option<(&'static str, Abstract)> {
+    let at = ELEMENTS.binary_search_by_key(&element, |(number, ..)| *number).ok()?;
+    ELEMENTS.get(at).map(|(_, name, kind)| (*name, *kind))
+}
+
+/// RFC 5103, 6.1: `reverse` and the name with a capital first.
+fn reversed(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    "reverse".chars().chain(first).chain(letters).collect()
+}
+
+fn read(kind: Abstract, bytes: &[u8]) -> Option<Value<'static>> {
     Some(match kind {
-        Type::Unknown | Type::Vec => return None,
-        Type::String => Value::Text(text(bytes)?.into()),
-        Type::Ip4Addr => Value::Address(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
-        Type::Ip6Addr => Value::Address(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
-        Type::MacAddr if bytes.len() == 6 => Value::Mac(unsigned(bytes)?),
-        Type::MacAddr => return None,
-        Type::SignedDataNumber => Value::Signed(signed(bytes)?),
-        Type::Float64 => Value::Float(float(bytes)?),
-        Type::ApplicationId => {
-            let (engine, selector) = bytes.split_first()?;
-            Value::Text(format!("{engine}:{}", unsigned(selector)?).into())
+        Abstract::Octets | Abstract::List => return None,
+        Abstract::Unsigned => Value::Number(unsigned(bytes)?),
+        Abstract::Signed => Value::Signed(signed(bytes)?),
+        Abstract::Float => Value::Float(float(bytes)?),
+        Abstract::Boolean => Value::Boolean(boolean(bytes)?),
+        Abstract::Mac => Value::Mac(unsigned(<&[u8; 6]>::try_from(bytes).ok()?)?),
+        Abstract::Text => Value::Text(text(bytes)?.into()),
+        Abstract::V4 => Value::Address(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        Abstract::V6 => Value::Address(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+        Abstract::Seconds | Abstract::Milliseconds | Abstract::Microseconds | Abstract::Nanoseconds => {
+            Value::Text(time(kind, bytes)?.into())
         }
-        // All others are numbers: counters, enumerations, flags, times.
-        _ => Value::Number(unsigned(bytes)?),
     })
+}
+
+fn application(bytes: &[u8]) -> Option<Value<'static>> {
+    let (engine, selector) = bytes.split_first()?;
+    Some(Value::Text(format!("{engine}:{}", unsigned(selector)?).into()))
 }
 
 /// Reduced-size encoding (RFC 7011, 6.2): any length up to 8.
@@ -78,6 +142,38 @@ fn float(bytes: &[u8]) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
+/// 1 is true, 2 is false (RFC 7011, 6.1.5).
+fn boolean(bytes: &[u8]) -> Option<bool> {
+    match unsigned(bytes)? {
+        1 => Some(true),
+        2 => Some(false),
+        _ => None,
+    }
+}
+
+/// Seconds from NTP's epoch, 1900, to Unix'.
+const NTP: i64 = 2_208_988_800;
+
+/// RFC 3339, in UTC, as precise as the type (RFC 7011, 6.1.7 to 6.1.10).
+fn time(kind: Abstract, bytes: &[u8]) -> Option<String> {
+    let number = unsigned(bytes)?;
+    match (kind, bytes.len()) {
+        (Abstract::Seconds, 4) => Timestamp::from_second(number.cast_signed()).ok().map(|at| at.to_string()),
+        (Abstract::Milliseconds, 8) => {
+            Timestamp::from_millisecond(number.cast_signed()).ok().map(|at| format!("{at:.3}"))
+        }
+        (Abstract::Microseconds | Abstract::Nanoseconds, 8) => {
+            let (seconds, fraction) = ((number >> 32).cast_signed(), number & 0xffff_ffff);
+            // Seconds below 2^31 belong to the era that begins in 2036 (RFC 4330, 3).
+            let era = if seconds < 1 << 31 { 1 << 32 } else { 0 };
+            let nanoseconds = i32::try_from((fraction * 1_000_000_000) >> 32).ok()?;
+            let at = Timestamp::new(seconds + era - NTP, nanoseconds).ok()?;
+            Some(if kind == Abstract::Microseconds { format!("{at:.6}") } else { format!("{at:.9}") })
+        }
+        _ => Some(number.to_string()),
+    }
+}
+
 /// Text, without the zeros that fixed-length fields are filled with; `None` when it is none.
 fn text(bytes: &[u8]) -> Option<String> {
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
@@ -96,108 +192,5 @@ fn hexadecimal(bytes: &[u8]) -> String {
     text
 }
 
-/// Names by number.
-type Names = Vec<Option<String>>;
-
-static PLAIN: LazyLock<Names> =
-    LazyLock::new(|| (0..REGISTERED).map(|number| registered(number, reverse(number).as_deref())).collect());
-
-static REVERSED: LazyLock<Names> =
-    LazyLock::new(|| (0..REGISTERED).map(|number| reverse(number).map(|name| lower_first(&name))).collect());
-
-fn reverse(number: u16) -> Option<String> {
-    match ReverseInformationElement::from(number) {
-        ReverseInformationElement::Unknown(_) => None,
-        element => Some(format!("{element:?}")),
-    }
-}
-
-/// The table spells its plain names without inner capitals ("SourceIpv4address"), and those of the reverse
-/// direction as they are registered; so the latter are taken where an element has a reverse.
-fn registered(number: u16, reverse: Option<&str>) -> Option<String> {
-    if let Some(name) = reverse.and_then(|name| name.strip_prefix("Reverse")) {
-        return Some(lower_first(name));
-    }
-    if let Ok(at) = SPELLED.binary_search_by_key(&number, |(number, _)| *number) {
-        return Some(SPELLED[at].1.to_owned());
-    }
-    match IANAIPFixField::from(number) {
-        IANAIPFixField::Unknown(_) => None,
-        element => Some(format!("{element:?}")),
-    }
-    .filter(|name| !name.starts_with("Assigned") && name != "Reserved")
-    .map(|name| lower_first(&name))
-}
-
-fn lower_first(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
-}
-
-/// Elements without a reverse whose names have capitals that the table lost (IANA's IPFIX registry).
-const SPELLED: [(u16, &str); 22] = [
-    (130, "exporterIPv4Address"),
-    (131, "exporterIPv6Address"),
-    (211, "collectorIPv4Address"),
-    (212, "collectorIPv6Address"),
-    (436, "mibObjectValueOID"),
-    (438, "mibObjectValueIPAddress"),
-    (449, "mibContextEngineID"),
-    (455, "mobileIMSI"),
-    (456, "mobileMSISDN"),
-    (464, "internalAddressRealm"),
-    (465, "externalAddressRealm"),
-    (472, "maxBIBEntries"),
-    (481, "globalAddressMappingHighThreshold"),
-    (492, "srhFlagsIPv6"),
-    (493, "srhTagIPv6"),
-    (494, "srhSegmentIPv6"),
-    (495, "srhActiveSegmentIPv6"),
-    (496, "srhSegmentIPv6BasicList"),
-    (497, "srhSegmentIPv6ListSection"),
-    (498, "srhSegmentsIPv6Left"),
-    (501, "srhSegmentIPv6LocatorLength"),
-    (502, "srhSegmentIPv6EndpointBehavior"),
-];
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn elements_have_their_registered_names() {
-        let named = [
-            (8, "sourceIPv4Address"),
-            (82, "interfaceName"),
-            (130, "exporterIPv4Address"),
-            (137, "commonPropertiesId"),
-            (207, "ipv4IHL"),
-            (225, "postNATSourceIPv4Address"),
-            (436, "mibObjectValueOID"),
-            (459, "httpRequestMethod"),
-            (502, "srhSegmentIPv6EndpointBehavior"),
-        ];
-        for (number, expected) in named {
-            assert_eq!(name(0, number), expected);
-        }
-        assert_eq!(name(REVERSE, 1), "reverseOctetDeltaCount");
-        assert_eq!(
-            (name(0, 105), name(0, 40_000), name(35_632, 80)),
-            ("0.105".into(), "0.40000".into(), "35632.80".into())
-        );
-    }
-
-    #[test]
-    fn values_are_read_as_the_registry_types_them_and_else_shown_as_bytes() {
-        let text = |text: &str| Some(Value::Text(text.to_owned().into()));
-        assert_eq!(value(0, 82, b"eth0\0\0"), text("eth0"));
-        assert_eq!((value(0, 82, b"\0\0"), value(35_632, 80, b"")), (None, None));
-        assert_eq!(value(0, 82, &[0xff, 0xfe]), text("0xfffe"));
-        assert_eq!(value(0, 33, &[0, 0, 17]), Some(Value::Number(17)));
-        assert_eq!(value(0, 33, &[0; 9]), text("0x000000000000000000"));
-        assert_eq!(value(0, 130, &[192, 0, 2, 1]), Some(Value::Address([192, 0, 2, 1].into())));
-        assert_eq!(value(0, 434, &[0xff, 0xff]), Some(Value::Signed(-1)));
-        assert_eq!(value(0, 320, &0.5_f64.to_be_bytes()), Some(Value::Float(0.5)));
-        assert_eq!(value(35_632, 80, &[1, 2]), text("0x0102"));
-    }
-}
+mod tests;

@@ -46,6 +46,7 @@ impl Serialize for Value<'_> {
             Value::Number(number) => serializer.serialize_u64(*number),
             Value::Signed(number) => serializer.serialize_i64(*number),
             Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Boolean(truth) => serializer.serialize_bool(*truth),
             Value::Address(_) | Value::Mac(_) => serializer.collect_str(self),
             Value::Text(text) => serializer.serialize_str(text),
             Value::List(values) => {

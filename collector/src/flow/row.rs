@@ -99,6 +99,7 @@ pub(super) enum Value<'a> {
     Number(u64),
     Signed(i64),
     Float(f64),
+    Boolean(bool),
     Address(IpAddr),
     /// A MAC address in the low 48 bits.
     Mac(u64),
@@ -112,6 +113,7 @@ impl fmt::Display for Value<'_> {
             Self::Number(number) => number.fmt(f),
             Self::Signed(number) => number.fmt(f),
             Self::Float(number) => number.fmt(f),
+            Self::Boolean(truth) => truth.fmt(f),
             Self::Address(address) => address.fmt(f),
             Self::Mac(bits) => {
                 let [_, _, a, b, c, d, e, g] = bits.to_be_bytes();
