@@ -4,6 +4,8 @@
 mod counters;
 #[path = "decoding/differential.rs"]
 mod differential;
+#[path = "decoding/headers.rs"]
+mod headers;
 #[path = "decoding/hostile.rs"]
 mod hostile;
 #[path = "decoding/ipfix.rs"]
@@ -28,3 +30,5 @@ mod wanted;
 mod templates;
 #[path = "decoding/times.rs"]
 mod times;
+#[path = "decoding/translation.rs"]
+mod translation;
