@@ -235,6 +235,17 @@ pub struct Extra {
     pub element: u16,
     /// Its raw bytes, in the arena.
     pub value: TextRef,
+    /// What the exporter itself told about the element (RFC 5610).
+    pub learned: Option<Learned>,
+}
+
+/// A name and a type that an exporter gave one of its elements.
+#[derive(Clone, Copy, Debug)]
+pub struct Learned {
+    /// The name, in the arena.
+    pub name: TextRef,
+    /// The abstract data type by its number in IANA's registry.
+    pub kind: u8,
 }
 
 /// Up to [`ROWS`] flow records in columns. Reused: [`Batch::clear`] keeps the memory.
@@ -433,10 +444,20 @@ impl Batch {
 
     /// Keeps an element that has no column, if this batch keeps them.
     pub fn keep_extra(&mut self, row: usize, enterprise: u32, element: u16, bytes: &[u8]) {
+        self.keep_learned_extra(row, (enterprise, element, None), bytes);
+    }
+
+    /// The same for an element of which the exporter told something; its name stands in the arena.
+    pub fn keep_learned_extra(
+        &mut self,
+        row: usize,
+        (enterprise, element, learned): (u32, u16, Option<Learned>),
+        bytes: &[u8],
+    ) {
         if self.keeps_extras {
             let value = self.keep_text(bytes);
             let row = u32::try_from(row).unwrap_or(u32::MAX);
-            self.extras.push(Extra { row, enterprise, element, value });
+            self.extras.push(Extra { row, enterprise, element, value, learned });
         }
     }
 

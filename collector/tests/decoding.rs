@@ -24,11 +24,11 @@ mod rig;
 mod sampling;
 #[path = "decoding/sequence.rs"]
 mod sequence;
-#[path = "decoding/wanted.rs"]
-mod wanted;
 #[path = "decoding/templates.rs"]
 mod templates;
 #[path = "decoding/times.rs"]
 mod times;
 #[path = "decoding/translation.rs"]
 mod translation;
+#[path = "decoding/wanted.rs"]
+mod wanted;

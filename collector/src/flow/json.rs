@@ -32,7 +32,7 @@ impl Serialize for Row<'_> {
 }
 
 /// The elements without a column, as a map in their own order.
-pub(super) struct Extra<'a>(pub(super) &'a [(std::borrow::Cow<'static, str>, Value<'a>)]);
+pub(super) struct Extra<'a>(pub(super) &'a [(std::borrow::Cow<'a, str>, Value<'a>)]);
 
 impl Serialize for Extra<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Batch, Column, CountersFrom, Extra, Kind, Run, address_of, element};
+use super::element::{self, Abstract};
+use super::{Batch, Column, CountersFrom, Extra, Kind, Learned, Run, address_of};
 
 /// One row of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -180,12 +181,21 @@ impl<'a> Row<'a> {
     }
 
     /// The elements without a column by name; one that comes more than once is a list.
-    pub(super) fn extra(&self) -> Vec<(Cow<'static, str>, Value<'a>)> {
-        let mut named: Vec<(Cow<'static, str>, Value<'a>)> = Vec::with_capacity(self.extras.len());
+    pub(super) fn extra(&self) -> Vec<(Cow<'a, str>, Value<'a>)> {
+        let mut named: Vec<(Cow<'a, str>, Value<'a>)> = Vec::with_capacity(self.extras.len());
         for extra in self.extras {
-            let name = element::name(extra.enterprise, extra.element);
             let bytes = self.batch.text(extra.value);
-            let Some(value) = element::value(extra.enterprise, extra.element, bytes) else { continue };
+            let (name, value) = match extra.learned {
+                Some(Learned { name, kind }) => (
+                    String::from_utf8_lossy(self.batch.text(name)),
+                    element::typed(Abstract::numbered(kind), bytes),
+                ),
+                None => (
+                    element::name(extra.enterprise, extra.element),
+                    element::value(extra.enterprise, extra.element, bytes),
+                ),
+            };
+            let Some(value) = value else { continue };
             match named.iter_mut().find(|(known, _)| *known == name) {
                 None => named.push((name, value)),
                 Some((_, Value::List(values))) => values.push(value),

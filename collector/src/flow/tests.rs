@@ -66,6 +66,8 @@ fn batch() -> Batch {
     batch.keep_extra(0, 0, 82, b"eth0");
     batch.keep_extra(0, 35_632, 80, &[1, 2]);
     batch.keep_extra(0, 0, 82, b"eth1");
+    let name = batch.keep_text(b"queueDepth");
+    batch.keep_learned_extra(0, (64_496, 7, Some(Learned { name, kind: 3 })), &[1, 0]);
     batch.u8s_mut(C::CountersFrom)[0] = CountersFrom::Total as u8;
     let mut first = run(0, &FILLED);
     first.sampling_from = SamplingFrom::Options;
@@ -97,7 +99,7 @@ fn json_has_the_records_names_and_forms_and_no_key_for_what_is_absent() {
             r#""counters_from":"total","proto":6,"src_addr":"198.51.100.7","dst_addr":"2001:db8::7","#,
             r#""src_port":443,"dst_port":50000,"tcp_flags":18,"src_mac":"02:00:00:00:00:ff","in_if":3,"#,
             r#""out_if_state":"discarded:258","mpls_labels":[16,1048575],"mpls_exp":[5,0],"#,
-            r#""username":"a \"b\", c�","extra":{"interfaceName":["eth0","eth1"],"35632.80":"0x0102"}}"#,
+            r#""username":"a \"b\", c�","extra":{"interfaceName":["eth0","eth1"],"35632.80":"0x0102","queueDepth":256}}"#,
         )
     );
     assert_eq!(
@@ -120,7 +122,7 @@ fn csv_has_every_column_in_every_line_and_quotes_what_needs_it() {
     assert_eq!(lines[1].split(',').count(), columns);
     assert!(lines[0].contains(r#","a ""b"", c�","#), "{}", lines[0]);
     assert!(lines[0].contains(",16 1048575,5 0,"));
-    assert!(lines[0].ends_with(r#","{""interfaceName"":[""eth0"",""eth1""],""35632.80"":""0x0102""}""#));
+    assert!(lines[0].ends_with(r#","{""interfaceName"":[""eth0"",""eth1""],""35632.80"":""0x0102"",""queueDepth"":256}""#));
 }
 
 #[test]

@@ -54,6 +54,9 @@ struct Stream<'a> {
     sequence: Sequence,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<Samples>,
+    /// Lists in records (RFC 6313) that were passed over by their length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    structured_data: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sampling_rate: Option<serde_json::Number>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -154,6 +157,8 @@ impl<'a> Stream<'a> {
                 restarts: counts.restarts,
                 next: stream.next_sequence,
             },
+            structured_data: Some(counts.skipped_records)
+                .filter(|count| *count > 0 && key.protocol != Protocol::SFlow5.name()),
             samples: (key.protocol == Protocol::SFlow5.name()).then_some(Samples {
                 missing: counts.samples_missing,
                 exporter_drops: counts.exporter_drops,
