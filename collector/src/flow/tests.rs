@@ -122,7 +122,9 @@ fn csv_has_every_column_in_every_line_and_quotes_what_needs_it() {
     assert_eq!(lines[1].split(',').count(), columns);
     assert!(lines[0].contains(r#","a ""b"", c�","#), "{}", lines[0]);
     assert!(lines[0].contains(",16 1048575,5 0,"));
-    assert!(lines[0].ends_with(r#","{""interfaceName"":[""eth0"",""eth1""],""35632.80"":""0x0102"",""queueDepth"":256}""#));
+    assert!(lines[0].ends_with(
+        r#","{""interfaceName"":[""eth0"",""eth1""],""35632.80"":""0x0102"",""queueDepth"":256}""#
+    ));
 }
 
 #[test]
