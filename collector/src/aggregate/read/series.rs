@@ -1,8 +1,8 @@
 //! Series: points of sums, rates or maxima.
 
-use std::collections::BTreeSet;
+use foldhash::{HashMap, HashSet};
 
-use super::super::bucket::Rows;
+use super::super::bucket::Rolled;
 use super::super::cell::{ALL_SOURCES, peak_column, sum};
 use super::super::read;
 use super::super::store::MARKERS;
@@ -35,15 +35,18 @@ pub(super) fn answer(reader: &Reader, query: &SeriesQuery) -> Result<Series, Rea
     let levels = reader.shared.levels();
     let deleted = read(&reader.shared.progress).deleted;
     let plan = Plan::new(query, lines.len(), &levels, &deleted)?;
-    let wanted: BTreeSet<u32> = lines.iter().filter_map(|line| line.channel_id).collect();
+    let wanted: HashSet<u32> = lines.iter().filter_map(|line| line.channel_id).collect();
+    let drawn = by_channel(&lines);
     let snapshot = Snapshot::take(&reader.shared, wanted.clone())?;
     lines.iter_mut().for_each(|line| line.points = vec![Point::default(); plan.points()]);
     let mut start = plan.from_ms;
     while start < plan.to_ms && !wanted.is_empty() {
         let rows = snapshot.bucket(plan.level, start)?;
         let at = ((start - plan.from_ms) / plan.step_ms) as usize;
-        if !rows.is_empty() {
-            lines.iter_mut().for_each(|line| line.add(at, &rows, query));
+        for ((channel, source), row) in &rows {
+            for line in drawn.get(channel).into_iter().flatten() {
+                lines[*line].add(at, *source, row, query);
+            }
         }
         start += levels.step[plan.level];
     }
@@ -92,17 +95,29 @@ fn lines(reader: &Reader, query: &SeriesQuery) -> Result<Vec<Line>, ReadError> {
     Ok(lines)
 }
 
+/// Which lines a channel's rows go to: each row is then looked at once, however many lines there are.
+fn by_channel(lines: &[Line]) -> HashMap<u32, Vec<usize>> {
+    let mut drawn: HashMap<u32, Vec<usize>> = HashMap::default();
+    for (at, line) in lines.iter().enumerate() {
+        if let Some(channel) = line.channel_id {
+            drawn.entry(channel).or_default().push(at);
+        }
+    }
+    drawn
+}
+
 impl Line {
-    fn add(&mut self, at: usize, rows: &Rows, query: &SeriesQuery) {
-        let (Some(channel), Some(point)) = (self.channel_id, self.points.get_mut(at)) else { return };
-        let all = rows.get(&(channel, ALL_SOURCES));
-        point.covered_ms += all.map_or(0, |row| row.covered_ms);
-        let peak_of = if self.source.is_none() { Some(ALL_SOURCES) } else { self.source_id };
-        if let Some(row) = peak_of.and_then(|source| rows.get(&(channel, source))) {
+    /// Adds a row of the line's channel.
+    fn add(&mut self, at: usize, source: u32, row: &Rolled, query: &SeriesQuery) {
+        let Some(point) = self.points.get_mut(at) else { return };
+        let (whole, mine) = (self.source.is_none(), self.source_id == Some(source));
+        if source == ALL_SOURCES {
+            point.covered_ms += row.covered_ms;
+        }
+        if mine || (whole && source == ALL_SOURCES) {
             point.peak = point.peak.max(row.cell.peaks[peak_column(query.metric, query.class)]);
         }
-        let mine = |source: u32| self.source.is_none() || self.source_id == Some(source);
-        for (_, row) in rows.iter().filter(|((c, source), _)| *c == channel && mine(*source)) {
+        if mine || whole {
             point.sum = point.sum.saturating_add(sum(&row.cell.sums, query.metric, query.class));
             point.at_least |= row.cell.at_least;
         }

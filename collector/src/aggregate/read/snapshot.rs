@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::super::bucket::{self, Rows};
@@ -23,7 +23,7 @@ pub(super) struct Snapshot {
     cover: ReadOnlyTable<u64, &'static [u8]>,
     overlay: BTreeMap<u64, Slot>,
     plans: Plans,
-    wanted: BTreeSet<u32>,
+    wanted: HashSet<u32>,
     parts: BTreeSet<u64>,
     end_ms: u64,
     progress: Progress,
@@ -32,7 +32,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Takes the view for some channels.
-    pub(super) fn take(shared: &Shared, wanted: BTreeSet<u32>) -> Result<Self, StoreError> {
+    pub(super) fn take(shared: &Shared, wanted: HashSet<u32>) -> Result<Self, StoreError> {
         let levels = shared.levels();
         let state = read(&shared.state);
         // The writer changes memory and store under this lock: both are of the same moment.
@@ -144,7 +144,7 @@ impl Snapshot {
 }
 
 /// A slot with the rows of some channels.
-fn only(slot: &Slot, wanted: &BTreeSet<u32>) -> Slot {
+fn only(slot: &Slot, wanted: &HashSet<u32>) -> Slot {
     let mut kept = Slot { cover: slot.cover.clone(), ..Slot::default() };
     for (part, rows) in &slot.parts {
         let rows = rows.iter().filter(|((channel, _), _)| wanted.contains(channel));
@@ -158,7 +158,7 @@ fn lay_over(
     overlay: &mut BTreeMap<u64, Slot>,
     state: &State,
     value: &Provisional,
-    wanted: &BTreeSet<u32>,
+    wanted: &HashSet<u32>,
     levels: &Levels,
 ) {
     let Some(spool) = state.spools.get(&value.spool).filter(|spool| spool.last == value.after) else {
