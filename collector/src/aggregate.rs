@@ -16,6 +16,8 @@ mod ledger;
 mod level;
 mod markers;
 mod names;
+mod presence;
+mod pulse;
 mod read;
 mod rollup;
 mod state;

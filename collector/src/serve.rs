@@ -26,7 +26,7 @@ pub use filters::{FaultSpan, FilterFault, FilterText, FilterVerdict};
 pub use live::SlotEvent;
 pub use problem::Problem;
 pub use profiles::{Channel, ChannelUsage, LIVE, Profile, ProfileDetail, ProfileList, Top, Usage};
-pub use series::{Line, Marker, SeriesAnswer};
+pub use series::{Coverage, Line, Marker, SeriesAnswer};
 pub use top::{Row, TopAnswer};
 
 use std::net::SocketAddr;

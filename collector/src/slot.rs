@@ -256,6 +256,8 @@ pub struct StreamReport {
     pub source: String,
     /// The unit of `received`, `duplicates` and `missing`.
     pub unit: SequenceUnit,
+    /// Unix milliseconds of the first datagram since the last block.
+    pub first_seen_ms: u64,
     /// Unix milliseconds of the last datagram.
     pub last_seen_ms: u64,
     /// The last sampling rate seen, when one is known.

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::level::{LEVELS, Levels, RAW};
 use super::names::Names;
+use super::presence;
 use super::rollup::Buckets;
 use super::state::{Open, State};
 use super::store::{MARKERS, META, StoreError};
 use super::windows;
 
 /// A slot goes into the store this long after its end, when all edges' cuts of it have usually come.
-const LATE_MS: u64 = 5_000;
+pub(super) const LATE_MS: u64 = 5_000;
 /// Slots further ahead than this are stored at once: an edge's clock is ahead.
 const EARLY_MS: u64 = 60_000;
 
@@ -69,6 +70,8 @@ impl Checkpoint<'_> {
         self.write_buckets(transaction, &mut progress)?;
         let windows = windows::Writer::new(transaction, &mut progress.windows)?;
         windows.write(&self.state.tops, self.now_ms, self.delete)?;
+        presence::Writer::new(transaction, self.levels)?.write(&self.state.presence, &progress.deleted)?;
+        self.state.pulses.save(transaction)?;
         self.state.names.save(transaction)?;
         self.state.save_spools(transaction)?;
         self.state.ledger.save(transaction)?;

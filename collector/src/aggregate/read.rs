@@ -1,5 +1,6 @@
 //! Reads what the aggregator holds: durable or just counted, it makes no difference.
 
+mod coverage;
 mod series;
 mod snapshot;
 mod step;

@@ -10,6 +10,8 @@ use super::cover::Cover;
 use super::ledger::Ledger;
 use super::level::Levels;
 use super::names::Names;
+use super::presence::{Deltas, delta};
+use super::pulse::Pulses;
 use super::store::{SPOOLS, StoreError};
 use super::tops::{Window, Windows};
 use crate::slot::{Block, Counters, Dropped, Row, SpoolId};
@@ -102,6 +104,10 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// Additions not yet in the store, by raw slot.
     pub(super) slots: BTreeMap<u64, Slot>,
+    /// The streams' rhythm.
+    pub(super) pulses: Pulses,
+    /// Streams heard and missed, not yet in the store.
+    pub(super) presence: Deltas,
     /// Windows not yet in the store.
     pub(super) tops: Windows,
     /// Additions left out because their slots lie too far ahead.
@@ -119,7 +125,8 @@ impl State {
         }
         let names = Names::load(transaction)?;
         let ledger = Ledger::load(transaction)?;
-        Ok(Self { names, ledger, spools, ..Self::default() })
+        let pulses = Pulses::load(transaction)?;
+        Ok(Self { names, ledger, pulses, spools, ..Self::default() })
     }
 
     /// The last block applied of a spool; none: never heard of.
@@ -151,6 +158,7 @@ impl State {
         }
         if admission.only.is_none() {
             self.add_reports(block, &channels, admission.limits);
+            self.hear(block, levels.step[0], admission);
         }
         changed
     }
@@ -210,6 +218,26 @@ impl State {
         }
     }
 
+    /// Notes which streams were heard when, and what was missing.
+    fn hear(&mut self, block: &Block, slot_ms: u64, admission: &Admission) {
+        let newest_ms = admission.now_ms.saturating_add(AHEAD_MS);
+        // What waited for its template reports without a datagram; who got no place is nobody's stream.
+        let heard = block.streams.iter().filter(|report| {
+            report.counts.datagrams > 0 && report.key.port > 0 && report.last_seen_ms <= newest_ms
+        });
+        for report in heard {
+            let Some(source) = self.names.source(&report.source) else { continue };
+            self.pulses.hear((block.spool, report), source, slot_ms, &mut self.presence);
+            let slot = report.last_seen_ms - report.last_seen_ms % slot_ms;
+            let units = delta(&mut self.presence, slot, source);
+            let counts = &report.counts;
+            units.received += counts.received.saturating_sub(counts.duplicates);
+            units.missing += u64::try_from(counts.missing).unwrap_or(0);
+            units.found += u64::try_from(counts.missing.saturating_neg()).unwrap_or(0);
+        }
+        self.pulses.evict(admission.limits.streams);
+    }
+
     /// Writes spools that changed.
     pub(super) fn save_spools(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         let mut table = transaction.open_table(SPOOLS)?;
@@ -225,6 +253,8 @@ impl State {
     pub(super) fn saved(&mut self, open: &Open) {
         self.names.saved();
         self.ledger.saved();
+        self.pulses.saved();
+        self.presence.clear();
         self.changed_spools.clear();
         self.tops.clear();
         self.slots.retain(|slot, _| open.holds(*slot));

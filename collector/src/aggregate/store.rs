@@ -11,6 +11,8 @@ mod parking;
 pub(super) const ROWS: TableDefinition<'static, (u8, u64, u64), &[u8]> = TableDefinition::new("rows");
 /// Who collected what in a raw slot: slot start to a grid of (edge, plan, covered ms).
 pub(super) const COVER: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("cover");
+/// Streams expected and heard: (level, bucket start) to a grid of a row a source.
+pub(super) const PRESENCE: TableDefinition<'static, (u8, u64), &[u8]> = TableDefinition::new("presence");
 /// Top-N windows: (level, start, channel, "element/order") to postcard.
 pub(super) const TOPS: TableDefinition<'static, (u8, u64, u32, &str), &[u8]> = TableDefinition::new("tops");
 /// Names by (kind, id).
@@ -19,6 +21,8 @@ pub(super) const NAMES: TableDefinition<'static, (u8, u32), &[u8]> = TableDefini
 pub(super) const SPOOLS: TableDefinition<'static, u128, &[u8]> = TableDefinition::new("spools");
 /// Streams by (spool, key in postcard).
 pub(super) const STREAMS: TableDefinition<'static, (u128, &[u8]), &[u8]> = TableDefinition::new("streams");
+/// The rhythm of a spool's streams: postcard in zstd.
+pub(super) const PULSES: TableDefinition<'static, u128, &[u8]> = TableDefinition::new("pulses");
 /// Listeners by (spool, name).
 pub(super) const LISTENERS: TableDefinition<'static, (u128, &str), &[u8]> = TableDefinition::new("listeners");
 /// When a channel's filter changed: (Unix ms, channel) to nothing.
@@ -169,6 +173,8 @@ fn make_tables(transaction: &WriteTransaction, path: &Path) -> Result<(), StoreE
     }
     transaction.open_table(ROWS)?;
     transaction.open_table(COVER)?;
+    transaction.open_table(PRESENCE)?;
+    transaction.open_table(PULSES)?;
     transaction.open_table(TOPS)?;
     transaction.open_table(NAMES)?;
     transaction.open_table(SPOOLS)?;

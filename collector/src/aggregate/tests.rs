@@ -1,6 +1,7 @@
 //! The aggregator as its neighbours see it: blocks go in, series come out, whatever is killed in between.
 
 mod bounds;
+mod coverage;
 mod faults;
 mod model;
 mod tops;

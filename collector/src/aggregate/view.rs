@@ -91,10 +91,27 @@ pub struct Series {
     /// 0 in a hole, and less than `step_ms` in the bucket that is still open. From this a reader of sums
     /// gets rates and averages over any span without asking again.
     pub covered_ms: Vec<u64>,
+    /// Which streams were heard, of the sources that the lines take.
+    pub coverage: Coverage,
     /// One a channel (and source), in the profile's order.
     pub lines: Vec<SeriesLine>,
     /// Times at which a changed filter took effect: (Unix ms, channel).
     pub markers: Vec<(u64, String)>,
+}
+
+/// For each bucket, the streams that should have been heard. A stream is expected once it was heard in three
+/// slots: in every slot in which it sends, and in those at whose end it has been silent for longer than twice its
+/// longest usual silence (at least a slot). It is given up after an hour.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Coverage {
+    /// The most streams expected in any slot of the bucket.
+    pub expected: Vec<u64>,
+    /// That number less the most that were silent in any slot.
+    pub present: Vec<u64>,
+    /// Share of the expected streams that were silent, over all slots; `None` where none was expected.
+    pub absent: Vec<Option<f64>>,
+    /// Share of the sequence units that did not arrive, each stream in its own unit; `None` where none came.
+    pub missing: Vec<Option<f64>>,
 }
 
 /// A question for a top-N table.

@@ -10,7 +10,7 @@ use crds::config::AggregatorConfig;
 use foldhash::HashMap;
 use tokio::sync::oneshot;
 
-use super::checkpoint::{Checkpoint, Progress};
+use super::checkpoint::{Checkpoint, LATE_MS, Progress};
 use super::journal::{Found, Journal};
 use super::level::Levels;
 use super::state::{Admission, Open, State};
@@ -279,6 +279,7 @@ impl Writer {
     fn store(&mut self, levels: &Levels, sequence: u64, now_ms: u64, last: bool) -> Result<Open, StoreError> {
         self.settle()?;
         let shared = &self.shared;
+        self.judge(levels, now_ms);
         let delete = now_ms >= self.delete_from_ms;
         let mut written = None;
         let change = |transaction: &redb::WriteTransaction| {
@@ -297,6 +298,13 @@ impl Writer {
             self.suspect = written;
         }
         done
+    }
+
+    /// Says which streams were silent in the slots that are over.
+    fn judge(&self, levels: &Levels, now_ms: u64) {
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        let State { pulses, presence, .. } = &mut *state;
+        pulses.judge(now_ms.saturating_sub(LATE_MS), levels.step[0], presence);
     }
 
     /// A commit that failed at its very end may be on the disk all the same: then what it holds leaves the

@@ -79,6 +79,8 @@ pub(super) struct Stream {
     /// Received minus end time of the newest record, in ms.
     pub(super) clock_skew_ms: Option<i64>,
     first_ms: u64,
+    /// When the first datagram since the last cut came.
+    heard_ms: u64,
     last_ms: u64,
     standing: Standing,
     touched: bool,
@@ -103,6 +105,7 @@ impl Stream {
             rate_unknown: false,
             clock_skew_ms: None,
             first_ms: now_ms,
+            heard_ms: now_ms,
             last_ms: now_ms,
             standing,
             touched: false,
@@ -163,6 +166,7 @@ impl Stream {
             },
             source: String::new(),
             unit: unit(self.key.protocol, self.sequence.unit()),
+            first_seen_ms: self.heard_ms,
             last_seen_ms: self.last_ms,
             sampling_rate: self.sampling_rate,
             rate_unknown: self.rate_unknown,
@@ -254,6 +258,9 @@ impl Streams {
         };
         self.last = (at != Self::UNKNOWN).then_some((key, at));
         let stream = &mut self.streams[at as usize];
+        if stream.tally.datagrams == 0 {
+            stream.heard_ms = now_ms;
+        }
         stream.last_ms = stream.last_ms.max(now_ms);
         self.touch(at);
         at

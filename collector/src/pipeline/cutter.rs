@@ -1,4 +1,5 @@
-//! Cuts for all workers at once: every two seconds each hands out what it counted, and one block is made of it.
+//! Cuts for all workers at once: every two seconds, and at the end of each slot, each hands out what it counted,
+//! and one block is made of it. So what streams report belongs to one slot, but for a look at the sockets.
 //!
 //! A new plan makes a cut at once, and takes effect in every worker right behind that cut: a block is counted by
 //! one plan. The first worker's clock says which time is covered; the others add only what they counted.
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crds::config::EdgeConfig;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
 use super::stages::Stages;
@@ -54,6 +55,8 @@ pub(super) struct Cutter {
     config: watch::Receiver<Arc<EdgeConfig>>,
     output: mpsc::Sender<Handover>,
     last_cut: Instant,
+    /// Unix ms of the end of the slot that the last cut lies in.
+    slot_end_ms: u64,
     stalls: Repeated,
 }
 
@@ -70,6 +73,7 @@ impl Cutter {
             edge: edge.to_owned(),
             hands,
             generation: generation(&running),
+            slot_end_ms: slot_end_ms(running.slot_ms),
             running,
             config,
             output,
@@ -84,10 +88,12 @@ impl Cutter {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let until_slot_end = self.until_slot_end();
             let turned = tokio::select! {
                 biased;
                 () = &mut stop => break,
                 Ok(()) = self.config.changed() => self.replan().await,
+                () = sleep(until_slot_end) => self.end_slot().await,
                 _ = ticks.tick() => self.turn().await,
             };
             if turned.is_err() {
@@ -104,6 +110,16 @@ impl Cutter {
         } else {
             self.cut(None).await.map(|_| ())
         }
+    }
+
+    fn until_slot_end(&self) -> Duration {
+        Duration::from_millis(self.slot_end_ms.saturating_sub(unix_ms()))
+    }
+
+    async fn end_slot(&mut self) -> Result<(), Gone> {
+        // Also when the spool has no place: the next attempt is due at the next slot's end.
+        self.slot_end_ms = slot_end_ms(self.running.slot_ms);
+        self.cut(None).await.map(|_| ())
     }
 
     /// A plan that cannot run leaves the old one in force.
@@ -169,6 +185,7 @@ impl Cutter {
     async fn block(&mut self, order: impl Fn(oneshot::Sender<Block>) -> Order) -> Result<Block, Gone> {
         let parts = self.ask(order).await?;
         self.last_cut = Instant::now();
+        self.slot_end_ms = slot_end_ms(self.running.slot_ms);
         let (edge, generation) = (self.edge.clone(), self.generation);
         Ok(Block { edge, generation, made_ms: unix_ms(), ..merged(parts) })
     }
@@ -189,6 +206,12 @@ impl Cutter {
         }
         Ok(parts)
     }
+}
+
+/// When the slot ends that is now.
+fn slot_end_ms(slot_ms: u32) -> u64 {
+    let (now, slot) = (unix_ms(), u64::from(slot_ms).max(1));
+    now - now % slot + slot
 }
 
 /// One block for the parts of all workers.

@@ -1,5 +1,7 @@
 //! Real datagrams of every protocol over real sockets, through the workers and the cutter.
 
+mod coverage;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::parameters::Parameters;
 use super::problem::Problem;
-use crate::aggregate::view::{Class, Metric, Series, SeriesLine, SeriesQuery, Value};
+use crate::aggregate::view::{self, Class, Metric, Series, SeriesLine, SeriesQuery, Value};
 
 /// Without `from` the last hour is answered.
 const USUAL_SPAN_MS: u64 = 3_600_000;
@@ -41,10 +41,29 @@ pub struct SeriesAnswer {
     pub unit: String,
     /// For each bucket, how many milliseconds of it were collected: 0 in a hole.
     pub covered: Vec<u64>,
+    /// For each bucket, which of the streams were heard that should have been.
+    pub coverage: Coverage,
     /// One a channel (and source, if sources were asked for), in stack order.
     pub series: Vec<Line>,
     /// When a changed filter took effect.
     pub markers: Vec<Marker>,
+}
+
+/// The streams of all sources that the series take: one entry a bucket. A stream is expected once it was heard in
+/// three slots: in each slot in which it sends, and in those at whose end it has been silent for longer than twice
+/// its longest usual silence. After an hour of silence it is given up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Coverage {
+    /// The most streams that were expected in any slot of the bucket.
+    pub expected: Vec<u64>,
+    /// That number less the most that were silent in any slot.
+    pub present: Vec<u64>,
+    /// Share of the expected streams that were silent, over all slots of the bucket: 0 to 1, `null` where none was
+    /// expected.
+    pub absent: Vec<Option<f64>>,
+    /// Share of what was sent that did not arrive, by sequence numbers, each stream in its own unit: 0 to 1, `null`
+    /// where nothing came.
+    pub missing: Vec<Option<f64>>,
 }
 
 /// One series.
@@ -92,6 +111,7 @@ impl SeriesAnswer {
     pub(super) fn new(series: Series, metric: Metric, value: Value) -> Self {
         let line =
             |SeriesLine { channel, source, values, at_least }| Line { channel, source, values, at_least };
+        let view::Coverage { expected, present, absent, missing } = series.coverage;
         let marker = |(time, channel)| Marker { time, channel };
         Self {
             from: series.from_ms,
@@ -99,6 +119,7 @@ impl SeriesAnswer {
             step: series.step_ms,
             unit: unit(metric, value).to_owned(),
             covered: series.covered_ms,
+            coverage: Coverage { expected, present, absent, missing },
             series: series.lines.into_iter().map(line).collect(),
             markers: series.markers.into_iter().map(marker).collect(),
         }

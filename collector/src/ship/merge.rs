@@ -146,6 +146,9 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
                 streams.get(&report.key).map_or_else(StreamCounts::default, |old| old.counts.clone());
             let mut newest = report.clone();
             newest.counts.add(&counts);
+            if let Some(old) = streams.get(&report.key) {
+                newest.first_seen_ms = old.first_seen_ms;
+            }
             streams.insert(report.key.clone(), newest);
         }
         for report in &block.listeners {
@@ -202,6 +205,7 @@ pub(super) mod tests {
             },
             source: "s".into(),
             unit: SequenceUnit::Flows,
+            first_seen_ms: 0,
             last_seen_ms: 0,
             sampling_rate: None,
             rate_unknown: false,

@@ -53,6 +53,9 @@ async fn a_series_has_sums_zeros_where_nothing_matched_and_null_where_nothing_wa
         server.get(&path).await.json(),
         json!({
             "from": from, "to": to, "step": SLOT, "unit": "bytes", "covered": [0, SLOT],
+            "coverage": {
+                "expected": [0, 1], "present": [0, 1], "absent": [null, 0.0], "missing": [null, 4.0 / 15.0],
+            },
             "series": [
                 {"channel": "http", "values": [null, 30_000.0]},
                 {"channel": "dns", "values": [null, 0.0]},

@@ -180,7 +180,7 @@ fn top(start_ms: u64) -> TopWindow {
     }
 }
 
-fn stream(last_seen_ms: u64) -> StreamReport {
+fn stream(seen_ms: u64) -> StreamReport {
     StreamReport {
         key: StreamKey {
             listener: "netflow".into(),
@@ -192,7 +192,8 @@ fn stream(last_seen_ms: u64) -> StreamReport {
         },
         source: "netflow-global".into(),
         unit: SequenceUnit::Packets,
-        last_seen_ms,
+        first_seen_ms: seen_ms,
+        last_seen_ms: seen_ms,
         sampling_rate: Some(100.0),
         rate_unknown: false,
         clock_skew_ms: None,

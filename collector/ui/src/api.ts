@@ -1,6 +1,7 @@
 // Everything that the page asks its server, and the only file that does. Shapes follow /openapi.json.
 
 import { EventSourceParserStream } from 'eventsource-parser/stream';
+import type { Coverage } from './model/coverage';
 import type { Buckets, ChannelSums, Marker, SeriesWindow } from './model/series';
 import type { ExporterList, Profile, TopOrder, TopTable } from './model/shapes';
 
@@ -107,6 +108,7 @@ interface SeriesAnswer {
   to: number;
   step: number;
   covered: number[];
+  coverage: Coverage;
   series: { channel: string; values: Buckets }[];
   markers: Marker[];
 }
@@ -146,6 +148,7 @@ export async function fetchWindow(
     to: flows.to,
     step: flows.step,
     covered: flows.covered,
+    coverage: flows.coverage,
     channels,
     markers: flows.markers,
   };

@@ -142,7 +142,7 @@ it('draws every window, and holes where nothing was collected', async () => {
   const cells = await page
     .getByRole('region', { name: 'The graph as a table' })
     .locator('tbody tr')
-    .evaluateAll((rows) => rows.map((row) => row.querySelectorAll('td')[12]?.textContent));
+    .evaluateAll((rows) => rows.map((row) => row.querySelectorAll('td')[14]?.textContent));
   expect(cells[0]).not.toBe('–');
   expect(cells.at(-1)).toBe('–');
 });

@@ -7,6 +7,7 @@ use super::super::cell::{ALL_SOURCES, peak_column, sum};
 use super::super::read;
 use super::super::store::MARKERS;
 use super::super::view::{Metric, Series, SeriesLine, SeriesQuery, Value};
+use super::coverage;
 use super::snapshot::Snapshot;
 use super::step::Plan;
 use super::{ReadError, Reader};
@@ -39,8 +40,9 @@ pub(super) fn answer(reader: &Reader, query: &SeriesQuery) -> Result<Series, Rea
     let drawn = by_channel(&lines);
     let snapshot = Snapshot::take(&reader.shared, wanted.clone())?;
     lines.iter_mut().for_each(|line| line.points = vec![Point::default(); plan.points()]);
+    let mut coverage = coverage::Making::new(reader, query, plan.points())?;
     let mut start = plan.from_ms;
-    while start < plan.to_ms && !wanted.is_empty() {
+    while start < plan.to_ms {
         let rows = snapshot.bucket(plan.level, start)?;
         let at = ((start - plan.from_ms) / plan.step_ms) as usize;
         for ((channel, source), row) in &rows {
@@ -48,14 +50,16 @@ pub(super) fn answer(reader: &Reader, query: &SeriesQuery) -> Result<Series, Rea
                 lines[*line].add(at, *source, row, query);
             }
         }
+        coverage.add(at, &snapshot.presence(plan.level, start)?);
         start += levels.step[plan.level];
     }
     let markers = markers(&snapshot, &plan, &lines)?;
     let longest = |at: usize| lines.iter().map(|line: &Line| line.points[at].covered_ms).max().unwrap_or(0);
     let covered_ms = (0..plan.points()).map(longest).collect();
+    let coverage = coverage.finish();
     let lines = lines.into_iter().map(|line| line.finish(query)).collect();
     let Plan { from_ms, to_ms, step_ms, .. } = plan;
-    Ok(Series { from_ms, to_ms, step_ms, covered_ms, lines, markers })
+    Ok(Series { from_ms, to_ms, step_ms, covered_ms, coverage, lines, markers })
 }
 
 /// The lines that are asked for, in the profile's order.

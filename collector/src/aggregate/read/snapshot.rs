@@ -10,9 +10,10 @@ use super::super::cell::ALL_SOURCES;
 use super::super::checkpoint::Progress;
 use super::super::cover::{self, Cover, Plans};
 use super::super::level::{Levels, MINUTE, RAW};
+use super::super::presence::{self, Deltas, Sources};
 use super::super::rollup::{MinuteCover, add_cover, limit_cover};
 use super::super::state::{Slot, State};
-use super::super::store::{COVER, ROWS, StoreError};
+use super::super::store::{COVER, PRESENCE, ROWS, StoreError};
 use super::super::{PROVISIONAL_MS, Shared, read};
 use crate::slot::Provisional;
 
@@ -21,7 +22,9 @@ pub(super) struct Snapshot {
     transaction: ReadTransaction,
     rows: ReadOnlyTable<(u8, u64, u64), &'static [u8]>,
     cover: ReadOnlyTable<u64, &'static [u8]>,
+    presence: ReadOnlyTable<(u8, u64), &'static [u8]>,
     overlay: BTreeMap<u64, Slot>,
+    deltas: Deltas,
     plans: Plans,
     wanted: HashSet<u32>,
     parts: BTreeSet<u64>,
@@ -52,10 +55,25 @@ impl Snapshot {
         let parts = wanted.iter().map(|channel| state.names.part(*channel)).collect();
         let keep = |channels: &Vec<u32>| channels.iter().filter(|c| wanted.contains(c)).copied().collect();
         let plans = state.names.plans().iter().map(|(id, channels)| (*id, keep(channels))).collect();
+        let deltas = state.presence.clone();
         drop(state);
+        let presence = transaction.open_table(PRESENCE)?;
         let (rows, cover) = (transaction.open_table(ROWS)?, transaction.open_table(COVER)?);
         let end_ms = stored_end.max(overlay_end).unwrap_or(0);
-        Ok(Self { transaction, rows, cover, overlay, plans, wanted, parts, end_ms, progress, levels })
+        Ok(Self {
+            transaction,
+            rows,
+            cover,
+            presence,
+            overlay,
+            deltas,
+            plans,
+            wanted,
+            parts,
+            end_ms,
+            progress,
+            levels,
+        })
     }
 
     /// The transaction, for what else is read with it.
@@ -76,6 +94,24 @@ impl Snapshot {
             return Ok(rows);
         }
         if self.is_derived(level, start) { self.stored(level, start) } else { self.derive(level, start) }
+    }
+
+    /// The streams of a bucket, by source.
+    pub(super) fn presence(&self, level: usize, start: u64) -> Result<Sources, StoreError> {
+        let mut sources = self.stored_presence(level, start)?;
+        for (slot, deltas) in self.deltas.range(start..start + self.levels.step[level]) {
+            if level == RAW {
+                deltas.iter().for_each(|(source, delta)| sources.entry(*source).or_default().apply(delta));
+            } else {
+                presence::lay_over(&mut sources, &self.stored_presence(RAW, *slot)?, deltas);
+            }
+        }
+        Ok(sources)
+    }
+
+    fn stored_presence(&self, level: usize, start: u64) -> Result<Sources, StoreError> {
+        let value = self.presence.get((level as u8, start))?;
+        Ok(value.map(|value| presence::decode(value.value())).transpose()?.unwrap_or_default())
     }
 
     /// Whether the stored bucket holds everything there is.

@@ -1,6 +1,7 @@
 // The graph as text: one row a bucket, the newest first.
 
 import { useState } from 'react';
+import { heardText, missingText } from '../model/coverage';
 import { type SeriesWindow, sumAt } from '../model/series';
 import type { Channel } from '../model/shapes';
 import { cell, type Metric, toValue, unitOf, type Value } from '../model/units';
@@ -37,11 +38,14 @@ function Rows({ window, channels, metric, value }: Props) {
     <Scroller label="The graph as a table" tall>
       <table className="numbers">
         <caption>
-          {metric}, {unitOf(metric, value)}; a dash where nothing was collected
+          {metric}, {unitOf(metric, value)}; a dash where nothing was collected. Streams: heard, of those
+          expected; missing: by sequence numbers
         </caption>
         <thead>
           <tr>
             <th scope="col">Time</th>
+            <th scope="col">Streams</th>
+            <th scope="col">Missing</th>
             {channels.map((channel) => (
               <th key={channel.name} scope="col">
                 {channel.name}
@@ -55,6 +59,8 @@ function Rows({ window, channels, metric, value }: Props) {
               <th scope="row">
                 <Moment ms={start} step={window.step} />
               </th>
+              <td>{heardText(window, bucket)}</td>
+              <td>{missingText(window, bucket)}</td>
               {channels.map(({ name }) => (
                 <td key={name}>
                   {cell(

@@ -9,6 +9,12 @@ function window(from: number, flows: (number | null)[], covered?: number[]): Ser
     to: from + flows.length * step,
     step,
     covered: covered ?? flows.map((value) => (value === null ? 0 : step)),
+    coverage: {
+      expected: flows.map(() => 4),
+      present: flows.map((value) => value ?? 0),
+      absent: flows.map((value) => (4 - (value ?? 0)) / 4),
+      missing: flows.map(() => null),
+    },
     channels: new Map([['web', { flows, packets: times(2), traffic: times(100) }]]),
     markers: [],
   };
@@ -21,6 +27,7 @@ describe('merging newer buckets', () => {
     const merged = merge(window(100, [1, 2, 3]), window(120, [7, 1]), 1000);
     expect(flowsOf(merged)).toEqual([1, 2, 7, 1]);
     expect(merged?.covered).toEqual([10, 10, 10, 10]);
+    expect(merged?.coverage.present).toEqual([1, 2, 7, 1]);
     expect([merged?.from, merged?.to]).toEqual([100, 140]);
   });
 

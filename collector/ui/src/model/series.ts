@@ -2,6 +2,7 @@
 // sums and averages over the whole. Only sums are fetched: rates follow from the covered time, so that
 // switching between the two asks nothing.
 
+import type { Coverage } from './coverage';
 import type { Metric } from './units';
 
 export type Buckets = readonly (number | null)[];
@@ -21,6 +22,8 @@ export interface SeriesWindow {
   step: number;
   /** How much of each bucket was collected, in ms; 0 is a hole. */
   covered: readonly number[];
+  /** Which streams were heard in each bucket. */
+  coverage: Coverage;
   channels: ReadonlyMap<string, ChannelSums>;
   /** When a changed filter of a channel took effect, Unix ms. */
   markers: readonly Marker[];
@@ -68,7 +71,21 @@ export function merge(window: SeriesWindow, tail: SeriesWindow, keepMs: number):
     ...window.markers.filter((marker) => marker.time >= from && marker.time < tail.from),
     ...tail.markers,
   ];
-  return { from, to: tail.to, step, covered: join(window.covered, tail.covered), channels, markers };
+  const [old, fresh] = [window.coverage, tail.coverage];
+  return {
+    from,
+    to: tail.to,
+    step,
+    covered: join(window.covered, tail.covered),
+    coverage: {
+      expected: join(old.expected, fresh.expected),
+      present: join(old.present, fresh.present),
+      absent: join(old.absent, fresh.absent),
+      missing: join(old.missing, fresh.missing),
+    },
+    channels,
+    markers,
+  };
 }
 
 /** Sums of one channel over the window. */

@@ -9,7 +9,8 @@ function window(covered: number[], lines: Record<string, (number | null)[]>): Se
       { flows: values, packets: values, traffic: values },
     ]),
   );
-  return { from: 0, to: covered.length * 1000, step: 1000, covered, channels, markers: [] };
+  const coverage = { expected: [], present: [], absent: [], missing: [] };
+  return { from: 0, to: covered.length * 1000, step: 1000, covered, coverage, channels, markers: [] };
 }
 
 const signed = (...channels: [string, Sign][]) => channels.map(([name, sign]) => ({ name, sign }));

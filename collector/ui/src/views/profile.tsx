@@ -5,6 +5,7 @@ import { serverNow } from '../api';
 import { BucketTable } from '../components/bucket-table';
 import { ChannelTable } from '../components/channel-table';
 import { Graph } from '../components/graph';
+import { LossBand } from '../components/loss-band';
 import { Moment } from '../components/moment';
 import { Trouble } from '../components/problem';
 import { Segmented } from '../components/segmented';
@@ -12,6 +13,7 @@ import { TopTables } from '../components/top-tables';
 import type { Tick } from '../hooks/use-live';
 import { useSeries } from '../hooks/use-series';
 import { useMedia } from '../hooks/use-theme';
+import { lossText } from '../model/coverage';
 import { bucketAt, latestBucket, type SeriesWindow } from '../model/series';
 import type { Profile } from '../model/shapes';
 import { stack } from '../model/stack';
@@ -104,6 +106,7 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
   const bucket = pinned ?? latestBucket(window);
   const start = window.from + (bucket ?? 0) * window.step;
   const readout = useMemo(() => readBucket(layers, bucket, view), [layers, bucket, view]);
+  const loss = bucket === null ? '' : lossText(window, bucket);
   // A collector that wakes up a moment late has still collected the step.
   const open = bucket !== null && (window.covered[bucket] ?? 0) < 0.99 * window.step;
   return (
@@ -120,10 +123,9 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
                 {start + window.step > drawn.to ? ' so far' : ' (partly collected)'}
               </span>
             )}
+            {loss !== '' && <span className="loss"> {loss}</span>}
           </span>
-          <span className="key">
-            <span className="hatch" aria-hidden="true" /> nothing collected
-          </span>
+          <Key />
         </figcaption>
         <Graph
           drawn={drawn}
@@ -131,9 +133,14 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
           dark={dark}
           bucket={pinned}
           label={`${profile.displayName}, ${metric} as ${value}, ${choice.long}: time`}
-          readout={bucket === null ? 'nothing collected' : `${moment(start, window.step)}: ${readout}`}
+          readout={
+            bucket === null
+              ? 'nothing collected'
+              : [`${moment(start, window.step)}: ${readout}`, loss].filter(Boolean).join(', ')
+          }
           onBucket={(next) => setCursorMs(next === null ? null : window.from + next * window.step)}
         />
+        <LossBand drawn={drawn} />
         <Changes window={window} shown={drawn.layers.map((layer) => layer.channel)} />
       </figure>
       <ChannelTable
@@ -149,6 +156,22 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
         onHidden={(names) => onView({ hidden: names })}
       />
       <BucketTable window={window} channels={shown} metric={metric} value={value} />
+    </>
+  );
+}
+
+function Key() {
+  return (
+    <>
+      <span className="key">
+        <span className="hatch" aria-hidden="true" /> nothing collected
+      </span>
+      <span className="key">
+        <span className="swatch absent" aria-hidden="true" /> exporter silent
+      </span>
+      <span className="key">
+        <span className="swatch missing" aria-hidden="true" /> records missing
+      </span>
     </>
   );
 }
