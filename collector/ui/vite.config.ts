@@ -1,8 +1,31 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { brotliCompress, gzip } from 'node:zlib';
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
+
+/** Lays a `.br` and a `.gz` beside each script and style: the server sends what the browser takes. */
+function compressed(): Plugin {
+  return {
+    name: 'compressed',
+    apply: 'build',
+    async writeBundle({ dir }) {
+      const folder = join(dir ?? 'dist', 'assets');
+      const files = (await readdir(folder)).filter((name) => /\.(js|css)$/.test(name));
+      await Promise.all(
+        files.map(async (name) => {
+          const data = await readFile(join(folder, name));
+          await writeFile(join(folder, `${name}.br`), await promisify(brotliCompress)(data));
+          await writeFile(join(folder, `${name}.gz`), await promisify(gzip)(data, { level: 9 }));
+        }),
+      );
+    },
+  };
+}
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), compressed()],
   build: {
     // dist/.keep stays, so that cargo finds the folder; `npm run build` removes the old assets itself.
     emptyOutDir: false,

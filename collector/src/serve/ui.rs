@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use rust_embed::{Embed, EmbeddedFile};
 use warp::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use warp::http::{HeaderValue, StatusCode};
 use warp::hyper::body::Bytes;
@@ -18,6 +19,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// What `/` says in a program that was built without Node.
 const NOT_BUILT: &str = "This weir was built without its page.\n\n\
                          Run `make ui` in the source folder and build weir again. The API works: /api/v1/profiles\n";
+
+/// What the build lays beside scripts and styles, the smaller first: coding (RFC 9110 8.4.1) and suffix.
+const CODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 /// The files of `ui/dist`; in debug builds they are read from that folder at each request.
 #[derive(Embed)]
@@ -39,10 +43,14 @@ fn pages<E: Embed + 'static>() -> impl Filter<Extract = (Response,), Error = Rej
     let asset = warp::path!("assets" / String).map(|name| format!("assets/{name}"));
     let path = index.or(icon).unify().or(asset).unify();
     let method = warp::get().or(warp::head()).unify();
-    path.and(method).and(warp::header::optional("if-none-match")).and_then(
-        |path: String, known: Option<String>| async move {
-            match (E::get(&path), path.as_str()) {
-                (Some(file), _) => Ok(answer(&path, file, known.as_deref())),
+    let headers = warp::header::optional("if-none-match").and(warp::header::optional("accept-encoding"));
+    path.and(method).and(headers).and_then(
+        |path: String, known: Option<String>, codings: Option<String>| async move {
+            let is_coded = CODINGS.iter().any(|(_, suffix)| path.ends_with(suffix));
+            match (E::get(&path).filter(|_| !is_coded), path.as_str()) {
+                (Some(file), _) => {
+                    Ok(coded::<E>(&path, file, &codings.unwrap_or_default(), known.as_deref()))
+                }
                 (None, "index.html") => Ok(not_built()),
                 (None, _) => Err(warp::reject::not_found()),
             }
@@ -50,8 +58,40 @@ fn pages<E: Embed + 'static>() -> impl Filter<Extract = (Response,), Error = Rej
     )
 }
 
-fn answer(path: &str, file: EmbeddedFile, known: Option<&str>) -> Response {
-    let (tag, kind) = (etag(&file), content_type(&file));
+/// The file in the best coding that there is of it and the client takes.
+fn coded<E: Embed>(path: &str, plain: EmbeddedFile, accepted: &str, known: Option<&str>) -> Response {
+    let kind = content_type(&plain);
+    let mut there =
+        CODINGS.iter().filter_map(|(coding, suffix)| Some((coding, E::get(&format!("{path}{suffix}"))?)));
+    let mut varies = false;
+    let chosen = there.find(|(coding, _)| {
+        varies = true;
+        accepts(accepted, coding)
+    });
+    let (coding, file) = chosen.map_or((None, plain), |(coding, file)| (Some(coding), file));
+    let mut response = answer(path, file, &kind, known);
+    if varies {
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if let Some(coding) = coding {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    response
+}
+
+/// Whether an Accept-Encoding header (RFC 9110 12.5.3) takes a coding; one that names neither it nor `*` does not.
+fn accepts(header: &str, coding: &str) -> bool {
+    let weight = |name: &str| {
+        let mut listed = header.split(',').map(|one| one.split_once(';').unwrap_or((one, "")));
+        let (_, weight) = listed.find(|(listed, _)| listed.trim().eq_ignore_ascii_case(name))?;
+        let given = weight.trim().strip_prefix("q=").unwrap_or("1");
+        Some(given.trim().parse::<f32>().unwrap_or(0.0))
+    };
+    weight(coding).or_else(|| weight("*")).is_some_and(|weight| weight > 0.0)
+}
+
+fn answer(path: &str, file: EmbeddedFile, kind: &str, known: Option<&str>) -> Response {
+    let tag = etag(&file);
     let body = match file.data {
         Cow::Borrowed(data) => Bytes::from_static(data),
         Cow::Owned(data) => Bytes::from(data),
@@ -68,8 +108,8 @@ fn answer(path: &str, file: EmbeddedFile, known: Option<&str>) -> Response {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    for (name, value) in [(CONTENT_TYPE, kind), (ETAG, tag)] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+    for (name, value) in [(CONTENT_TYPE, kind), (ETAG, &tag)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     }
@@ -111,7 +151,7 @@ mod tests {
         }
     }
 
-    /// A bundle of three files, each holding its own path.
+    /// A bundle, each file holding its own path.
     struct Small;
 
     impl Embed for Small {
@@ -125,7 +165,9 @@ mod tests {
             Some(rust_embed::utils::read_file_from_fs(file.path()).unwrap())
         }
         fn iter() -> impl Iterator<Item = Cow<'static, str>> + 'static {
-            ["index.html", "favicon.svg", "assets/index-1a2b.js"].into_iter().map(Cow::from)
+            let script = "assets/index-1a2b.js";
+            let coded = CODINGS.map(|(_, suffix)| Cow::from(format!("{script}{suffix}")));
+            ["index.html", "favicon.svg", script].map(Cow::from).into_iter().chain(coded)
         }
     }
 
@@ -152,6 +194,32 @@ mod tests {
         let reply = request().path("/assets/index-1a2b.js").reply(&pages::<Small>()).await;
         assert_eq!(reply.headers()["content-type"], "text/javascript; charset=utf-8");
         assert!(reply.headers()["cache-control"].to_str().unwrap().contains("immutable"));
+    }
+
+    #[tokio::test]
+    async fn a_script_comes_in_the_smallest_coding_that_the_client_takes() {
+        let ask = async |accepted: &str| {
+            let request = request().path("/assets/index-1a2b.js").header("accept-encoding", accepted);
+            let reply = request.reply(&pages::<Small>()).await;
+            assert_eq!(reply.headers()["content-type"], "text/javascript; charset=utf-8", "{accepted}");
+            assert_eq!(reply.headers()["vary"], "accept-encoding", "{accepted}");
+            let coding = reply.headers().get("content-encoding").map(|c| c.to_str().unwrap().to_owned());
+            (coding, String::from_utf8(reply.body().to_vec()).unwrap())
+        };
+        let script = |suffix: &str| format!("assets/index-1a2b.js{suffix}");
+        for accepted in ["gzip, deflate, br, zstd", "br;q=0.1, gzip", "*", "BR"] {
+            assert_eq!(ask(accepted).await, (Some("br".into()), script(".br")), "{accepted}");
+        }
+        for accepted in ["gzip", "br;q=0, *", "gzip;q=1.0, identity"] {
+            assert_eq!(ask(accepted).await, (Some("gzip".into()), script(".gz")), "{accepted}");
+        }
+        for accepted in ["", "identity", "gzip;q=0", "gzip;q=x", "brotli"] {
+            assert_eq!(ask(accepted).await, (None, script("")), "{accepted}");
+        }
+        let plain = request().path("/").header("accept-encoding", "br").reply(&pages::<Small>()).await;
+        assert!(plain.headers().get("vary").is_none() && plain.headers().get("content-encoding").is_none());
+        let direct = request().path("/assets/index-1a2b.js.br").reply(&pages::<Small>()).await;
+        assert_eq!(direct.status(), 404);
     }
 
     #[tokio::test]
