@@ -1,7 +1,9 @@
-//! What a slot of 20,000 series costs the aggregator: processor time, and bytes written to the disk.
+//! What a slot costs the aggregator, in processor time and bytes written to the disk: 20,000 series of one edge, and
+//! 1,000 edges of 200 series each.
 //!
 //! It drives the real aggregator through slots, with its clock moved along, and divides what `/proc/self` says by
-//! their number. Bars: at most 5 MB written and 50 ms of processor a slot, with all roll-ups.
+//! their number. Bars: at most 5 MB written and 50 ms of processor a slot, with all roll-ups; half a core, so 5 s of
+//! processor a slot of 10 s, for the edges.
 
 #![allow(clippy::print_stdout, reason = "its result")]
 
@@ -24,7 +26,44 @@ const SOURCES: u32 = 10;
 /// A UTC midnight, less twenty minutes: an hour and a day close on the way.
 const START: u64 = 20_000 * 86_400_000 - 20 * 60_000;
 
+/// Edges that send the same 200 series each, and for how many slots.
+const EDGES: u128 = 1_000;
+const EDGE_CHANNELS: u32 = 20;
+const EDGE_SLOTS: u64 = 3;
+
 fn main() {
+    series();
+    edges();
+}
+
+/// What 1,000 edges cost: each sends five cuts a slot, all at about the same time.
+fn edges() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let driver = Driver::open(folder.path());
+    let (mut cpu, mut written, mut longest) = (0.0, 0, Duration::ZERO);
+    for slot in 0..EDGE_SLOTS {
+        let cuts: Vec<Vec<Vec<u8>>> = (0..CUTS).map(|cut| driver.edges_cut(slot * CUTS + cut)).collect();
+        let (before, wrote, at) = (cpu_ms(), written_bytes(), Instant::now());
+        for blocks in cuts {
+            let all = blocks.into_iter().map(|block| driver.aggregator.apply(block));
+            let acks = driver.runtime.block_on(futures::future::join_all(all));
+            acks.into_iter().for_each(|ack| drop(ack.expect("it is applied")));
+        }
+        driver.end_slot(slot);
+        longest = longest.max(at.elapsed());
+        (cpu, written) = (cpu + cpu_ms() - before, written + written_bytes() - wrote);
+    }
+    let slots = EDGE_SLOTS as f64;
+    println!("{EDGES} edges of {} series, {EDGE_SLOTS} slots of {CUTS} cuts each", EDGE_CHANNELS * SOURCES);
+    println!("processor: {:.2} s a slot (bar 5)", cpu / 1e3 / slots);
+    println!(
+        "written: {:.1} MB a slot; longest slot: {:.0} ms",
+        written as f64 / 1e6 / slots,
+        longest.as_secs_f64() * 1e3
+    );
+}
+
+fn series() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let driver = Driver::open(folder.path());
     let (cpu, written) = (cpu_ms(), written_bytes());
@@ -103,6 +142,33 @@ impl Driver {
         for block in blocks {
             self.runtime.block_on(self.aggregator.apply(block)).expect("it is applied");
         }
+        self.end_slot(slot);
+    }
+
+    /// One cut of every edge: each of its 200 series counts something.
+    fn edges_cut(&self, number: u64) -> Vec<Vec<u8>> {
+        let row = |series: u32| {
+            let flows = 1 + (u64::from(series) + number) % 49;
+            let tcp = Tally { flows, packets: flows * 7, bytes: flows * 5_000 };
+            let counters = Counters { tcp, ..Counters::default() };
+            Row { channel: series / SOURCES, source: series % SOURCES, counters }
+        };
+        let rows: Vec<Row> = (0..EDGE_CHANNELS * SOURCES).map(row).collect();
+        let slot_start_ms = START + number / CUTS * SLOT_MS;
+        let addition = Addition { slot_start_ms, covered_ms: (SLOT_MS / CUTS) as u32, rows };
+        let block = |edge: u128| Block {
+            spool: edge + 1,
+            number: number + 1,
+            first: number + 1,
+            edge: format!("edge {edge}"),
+            channels: self.template.channels[..EDGE_CHANNELS as usize].to_vec(),
+            additions: vec![addition.clone()],
+            ..self.template.clone()
+        };
+        (0..EDGES).map(|edge| encode(&block(edge))).collect()
+    }
+
+    fn end_slot(&self, slot: u64) {
         self.clock.store(START + (slot + 1) * SLOT_MS + 5_000, Ordering::SeqCst);
         self.runtime.block_on(self.aggregator.checkpoint()).expect("it is stored");
     }
