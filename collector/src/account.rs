@@ -7,6 +7,7 @@
 
 mod cells;
 mod clock;
+mod lags;
 mod measure;
 mod top;
 
@@ -17,10 +18,11 @@ use crds::config::ProfileConfig;
 
 use self::cells::Cells;
 use self::clock::SlotClock;
+use self::lags::Lags;
 use self::measure::{Measure, Measures};
 use self::top::Tops;
 use crate::flow::{Batch, ChannelGroup, ColumnSet, Hits, Run};
-use crate::slot::{Addition, ChannelKey, Counters, LIVE, Row, TopWindow};
+use crate::slot::{Addition, ChannelKey, Counters, LIVE, Row, SourceLags, TopWindow};
 
 /// What a cut takes out.
 #[derive(Debug, Default)]
@@ -31,6 +33,8 @@ pub struct Counted {
     pub additions: Vec<Addition>,
     /// Windows that closed.
     pub tops: Vec<TopWindow>,
+    /// How late records told of their flows.
+    pub lags: Vec<SourceLags>,
     /// Flows that counted under `other` because the counters' memory was full.
     pub overflowed: u64,
 }
@@ -55,6 +59,7 @@ pub struct Accounts {
     slots: Vec<OpenSlot>,
     spare: Vec<OpenSlot>,
     tops: Tops,
+    lags: Lags,
     measures: Measures,
     overflowed: u64,
 }
@@ -72,6 +77,7 @@ impl Accounts {
             slots: Vec::new(),
             spare: Vec::new(),
             tops: Tops::new(profiles)?,
+            lags: Lags::default(),
             measures: Measures::default(),
             overflowed: 0,
         })
@@ -106,6 +112,7 @@ impl Accounts {
         for run in batch.runs() {
             let slot = self.clock.slot_of(run.received_ms);
             self.tops.roll(slot);
+            self.lags.add(batch, run);
             let index = self.open(slot);
             let Self { slots, measures, tops, overflowed, .. } = self;
             let mut counting =
@@ -136,6 +143,7 @@ impl Accounts {
             channels: self.channels(sources),
             additions,
             tops: self.tops.closed(last),
+            lags: self.lags.take(),
             overflowed: std::mem::take(&mut self.overflowed),
         }
     }

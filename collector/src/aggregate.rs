@@ -12,6 +12,7 @@ mod cover;
 mod grid;
 pub mod ingest;
 mod journal;
+mod lags;
 mod ledger;
 mod level;
 mod markers;
@@ -32,7 +33,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use crds::config::AggregatorConfig;
@@ -126,12 +127,23 @@ struct Shared {
     progress: RwLock<Progress>,
     provisional: RwLock<HashMap<SpoolId, (u64, Provisional)>>,
     counts: RwLock<Counts>,
+    /// What keeps journal or store from being written.
+    trouble: RwLock<Trouble>,
     store: Store,
     /// The number of the newest journal record.
     commit: AtomicU64,
     limits: Limits,
     clock: Clock,
     ticks: broadcast::Sender<Tick>,
+}
+
+/// What failed at the last attempt, in words; cleared by one that works.
+#[derive(Clone, Debug, Default)]
+struct Trouble {
+    journal: Option<String>,
+    store: Option<String>,
+    /// When the store was last written; none: not yet.
+    stored: Option<Instant>,
 }
 
 /// Tells Unix milliseconds.
@@ -187,7 +199,16 @@ impl Aggregator {
         clock: Clock,
     ) -> Result<Arc<Self>, OpenError> {
         let lock = FolderLock::take(folder)?;
-        let store = Store::open(folder)?;
+        Self::start(config, (folder, lock), Store::open(folder)?, limits, clock)
+    }
+
+    fn start(
+        config: &AggregatorConfig,
+        (folder, lock): (&Path, FolderLock),
+        store: Store,
+        limits: Limits,
+        clock: Clock,
+    ) -> Result<Arc<Self>, OpenError> {
         let transaction = store.read()?;
         let state = State::load(&transaction)?;
         let progress = Progress::load(&transaction)?;
@@ -198,6 +219,7 @@ impl Aggregator {
             progress: RwLock::new(progress),
             provisional: RwLock::default(),
             counts: RwLock::default(),
+            trouble: RwLock::default(),
             store,
             commit: AtomicU64::new(0),
             limits,

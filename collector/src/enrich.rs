@@ -17,7 +17,7 @@ use crate::flow::{Batch, Column, CountersFrom, Run, SamplingFrom};
 pub const MAX_AUTOMATIC: usize = 64;
 
 /// The source of exporters for which there is no place left.
-pub const OTHER: &str = "other";
+pub use crate::slot::OTHER;
 
 /// Exporters whose source is remembered; beyond them it is looked up each time.
 const MAX_REMEMBERED: usize = 65_536;

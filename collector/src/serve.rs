@@ -17,6 +17,7 @@ mod routes;
 mod scrape;
 mod series;
 mod server;
+mod sources;
 mod top;
 mod ui;
 
@@ -26,6 +27,8 @@ pub use filters::{FaultSpan, FilterFault, FilterText, FilterVerdict};
 pub use live::SlotEvent;
 pub use problem::Problem;
 pub use profiles::{Channel, ChannelUsage, LIVE, Profile, ProfileDetail, ProfileList, Top, Usage};
+pub use sources::SourcePace;
+
 pub use series::{Coverage, Line, Marker, SeriesAnswer};
 pub use top::{Row, TopAnswer};
 

@@ -7,8 +7,11 @@
 //! stages share beside [`crate::flow`].
 
 mod codec;
+mod lag;
 
 pub(crate) use codec::inflate;
+pub use lag::{LAG_BINS, lag_bin, lag_ms};
+
 pub use codec::{DecodeError, MAX_BLOCK_BYTES, decode, decode_provisional, encode, encode_provisional};
 
 use std::net::IpAddr;
@@ -17,6 +20,9 @@ use serde::{Deserialize, Serialize};
 
 /// The built-in profile: one channel a source, with all its flows. No FlowProfile may have this name.
 pub const LIVE: &str = "live";
+
+/// The source that counts what belongs to no other; no FlowCollector's source may have this name.
+pub const OTHER: &str = "other";
 
 /// A spool's identity: 128 random bits, written when its folder is made.
 pub type SpoolId = u128;
@@ -144,6 +150,15 @@ pub struct TopWindow {
     pub total: u64,
     /// The largest first.
     pub entries: Vec<TopEntry>,
+}
+
+/// How late one source's records told of their flows: from the flow's start to the record's export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceLags {
+    /// Index into [`Block::sources`].
+    pub source: u32,
+    /// Records by [`lag_bin`], in order; those without times are left out.
+    pub bins: Vec<(u16, u32)>,
 }
 
 /// The unit of a stream's sequence numbers.
@@ -340,6 +355,8 @@ pub struct Block {
     pub additions: Vec<Addition>,
     /// Windows that closed.
     pub tops: Vec<TopWindow>,
+    /// Sources whose records carry times.
+    pub lags: Vec<SourceLags>,
     /// Streams on which something came.
     pub streams: Vec<StreamReport>,
     /// Listeners on which something came or was dropped.

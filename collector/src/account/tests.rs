@@ -33,6 +33,24 @@ fn sources(count: usize) -> Vec<String> {
     (0..count).map(|index| format!("s{index}")).collect()
 }
 
+#[test]
+fn how_late_records_tell_of_their_flows_is_counted_by_source_and_taken_by_a_cut() {
+    let mut accounts = Accounts::new(10_000, &[profile(1, vec![])]).unwrap();
+    let mut batch = batch(AT, &[(6, 1, 100, 1.0), (6, 1, 100, 1.0), (6, 1, 100, 1.0)]);
+    let export_ms = batch.runs()[0].export_ms;
+    for (row, lag_ms) in [59_001, 60_000, 0].into_iter().enumerate() {
+        batch.u64s_mut(Column::TimeStart)[row] = export_ms - lag_ms;
+    }
+    batch.runs_mut()[0].present.insert(Column::TimeStart);
+    accounts.add(&batch, &Hits::default(), 0);
+    // Times that are the time of receipt, as sFlow's, tell nothing.
+    batch.runs_mut()[0].time_from = TimeFrom::Received;
+    accounts.add(&batch, &Hits::default(), 0);
+    let lags = accounts.cut(AT + 1_000, 1_000, &sources(2), false).lags;
+    assert_eq!(lags, [SourceLags { source: 1, bins: vec![(0, 1), (60, 2)] }]);
+    assert!(accounts.cut(AT + 2_000, 1_000, &sources(2), false).lags.is_empty());
+}
+
 /// One run of (proto, packets, bytes, rate) rows from source 1.
 fn batch(received_ms: u64, rows: &[(u8, u64, u64, f32)]) -> Batch {
     let mut batch = Batch::default();

@@ -44,7 +44,7 @@ impl Cell {
 }
 
 /// `value` per second over `covered_ms`, in thousandths, rounded down; 0 where nothing was covered.
-fn rate_milli(value: u64, covered_ms: u64) -> u64 {
+pub(super) fn rate_milli(value: u64, covered_ms: u64) -> u64 {
     let scaled = u128::from(value) * 1_000_000;
     scaled.checked_div(u128::from(covered_ms)).map_or(0, |rate| u64::try_from(rate).unwrap_or(u64::MAX))
 }

@@ -72,6 +72,7 @@ impl Checkpoint<'_> {
         windows.write(&self.state.tops, self.now_ms, self.delete)?;
         presence::Writer::new(transaction, self.levels)?.write(&self.state.presence, &progress.deleted)?;
         self.state.pulses.save(transaction)?;
+        self.state.lags.save(transaction)?;
         self.state.names.save(transaction)?;
         self.state.save_spools(transaction)?;
         self.state.ledger.save(transaction)?;

@@ -125,9 +125,19 @@ impl Names {
         self.sources.by_value.get(name).copied()
     }
 
+    /// A source's name.
+    pub(super) fn source_name(&self, id: u32) -> Option<&str> {
+        self.sources.by_id.get(&id).map(String::as_str)
+    }
+
     /// The channels that each plan counted.
     pub(super) fn plans(&self) -> &Plans {
         &self.plans.by_id
+    }
+
+    /// Whether anything was counted for a channel while its raw slots are kept.
+    pub(super) fn has_series(&self, channel: u32) -> bool {
+        self.series.keys().any(|(held, _)| *held == channel)
     }
 
     /// How many series are kept.

@@ -8,6 +8,7 @@ mod top;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crds::config::{AggregatorConfig, ChannelConfig, ProfileConfig, Sign};
 use tokio::sync::broadcast;
@@ -20,6 +21,10 @@ use super::view::{
 use super::{Counts, Shared, Tick, read};
 
 pub use crate::slot::LIVE;
+use crate::slot::OTHER;
+
+/// A store that was not written for so long is behind.
+const BEHIND: Duration = Duration::from_secs(60);
 
 /// A source that has no color is drawn in one of these.
 const COLORS: [&str; 8] =
@@ -151,7 +156,9 @@ impl Reader {
         let active_ms = (self.shared.clock)().saturating_sub(Levels::new(config).keep[0]);
         let state = read(&self.shared.state);
         let seen = state.names.channels_of(LIVE).filter(|(_, c)| c.end_ms > active_ms);
-        let mut automatic: Vec<String> = seen.map(|(_, c)| c.name.clone()).collect();
+        // Every edge counts for `other`; it is shown once something did count there.
+        let shown = seen.filter(|(id, c)| c.name != OTHER || state.names.has_series(*id));
+        let mut automatic: Vec<String> = shown.map(|(_, c)| c.name.clone()).collect();
         drop(state);
         automatic.retain(|name| config.sources.iter().all(|s| s.name != *name));
         automatic.sort();
@@ -199,6 +206,13 @@ impl Reader {
     /// Streams forgotten because there were too many.
     pub fn evicted_streams(&self) -> u64 {
         read(&self.shared.state).ledger.evicted
+    }
+
+    /// By source, the milliseconds within which 99 of 100 records come after their flow began.
+    pub fn reported_within(&self) -> Vec<(String, u64)> {
+        let state = read(&self.shared.state);
+        let known = state.lags.known();
+        known.filter_map(|(id, ms)| Some((state.names.source_name(id)?.to_owned(), ms))).collect()
     }
 
     /// Every listener of every edge.
@@ -263,6 +277,16 @@ impl Reader {
     /// Bytes of the store's file.
     pub fn stored_bytes(&self) -> u64 {
         self.shared.store.bytes()
+    }
+
+    /// What keeps blocks from being taken or stored, in words; none: all is well. A store that has not been written
+    /// for a minute, and two slots, is behind.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = read(&self.shared.trouble).clone();
+        let usual = BEHIND + 2 * Duration::from_millis(self.shared.levels().step[0]);
+        let late = trouble.stored.map(|at| at.elapsed()).filter(|late| *late > usual);
+        let behind = late.map(|late| format!("nothing has been stored for {} s", late.as_secs()));
+        trouble.journal.or(trouble.store).or(behind)
     }
 
     /// The number of the last commit, as in [`Tick::commit`].

@@ -7,6 +7,7 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::cover::Cover;
+use super::lags::Lags;
 use super::ledger::Ledger;
 use super::level::Levels;
 use super::names::Names;
@@ -104,6 +105,8 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// Additions not yet in the store, by raw slot.
     pub(super) slots: BTreeMap<u64, Slot>,
+    /// How late records tell of their flows.
+    pub(super) lags: Lags,
     /// The streams' rhythm.
     pub(super) pulses: Pulses,
     /// Streams heard and missed, not yet in the store.
@@ -126,7 +129,8 @@ impl State {
         let names = Names::load(transaction)?;
         let ledger = Ledger::load(transaction)?;
         let pulses = Pulses::load(transaction)?;
-        Ok(Self { names, ledger, pulses, spools, ..Self::default() })
+        let lags = Lags::load(transaction)?;
+        Ok(Self { names, ledger, lags, pulses, spools, ..Self::default() })
     }
 
     /// The last block applied of a spool; none: never heard of.
@@ -205,6 +209,12 @@ impl State {
 
     fn add_reports(&mut self, block: &Block, channels: &[Option<u32>], limits: Limits) {
         self.ledger.add(block, limits.streams);
+        for lags in &block.lags {
+            let source = block.sources.get(lags.source as usize).and_then(|name| self.names.source(name));
+            if let Some(source) = source {
+                self.lags.add(source, &lags.bins, block.made_ms);
+            }
+        }
         for top in &block.tops {
             let Some(channel) = channels.get(top.channel as usize).copied().flatten() else { continue };
             let key = (top.start_ms, channel, format!("{}/{}", top.element, top.order));
@@ -253,6 +263,7 @@ impl State {
     pub(super) fn saved(&mut self, open: &Open) {
         self.names.saved();
         self.ledger.saved();
+        self.lags.saved();
         self.pulses.saved();
         self.presence.clear();
         self.changed_spools.clear();

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use parking::Held;
-use redb::{Database, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Builder, Database, DatabaseError, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction,
+};
 
 mod parking;
 
@@ -80,19 +82,28 @@ impl From<postcard::Error> for StoreError {
     }
 }
 
+/// How the file at a path becomes a database.
+pub(super) type Create = fn(&Builder, &Path) -> Result<Database, DatabaseError>;
+
 /// The database; closed and opened again after an error, because redb refuses to go on after one.
 #[derive(Debug)]
 pub(super) struct Store {
     path: PathBuf,
+    create: Create,
     database: Held<Database>,
 }
 
 impl Store {
     /// Opens or makes the file in `folder`.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_by(folder, |builder, path| builder.create(path))
+    }
+
+    /// As [`Store::open`], on whatever `create` takes for the disk.
+    pub(super) fn open_by(folder: &Path, create: Create) -> Result<Self, StoreError> {
         let path = folder.join(FILE);
-        let database = open(&path)?;
-        Ok(Self { path, database: Held::new(database) })
+        let database = open(&path, create)?;
+        Ok(Self { path, create, database: Held::new(database) })
     }
 
     /// A consistent view of what is durable.
@@ -103,7 +114,7 @@ impl Store {
         }
         // Whoever comes first after an error opens it again; while that fails, the error says why. The caller
         // may hold the state, for which a writer waits in here: no waiting.
-        self.database.put_if_free(|| open(&self.path))?;
+        self.database.put_if_free(|| open(&self.path, self.create))?;
         self.database.with(|database| Ok(database.begin_read()?)).unwrap_or(Err(StoreError::Closed))
     }
 
@@ -122,7 +133,7 @@ impl Store {
         lock: impl FnOnce() -> L,
         after: impl FnOnce(C, L) -> T,
     ) -> Result<T, StoreError> {
-        self.database.put_if_empty(|| open(&self.path))?;
+        self.database.put_if_empty(|| open(&self.path, self.create))?;
         let done = self.database.with(|database| commit(database, change, lock, after));
         let done = done.unwrap_or(Err(StoreError::Closed));
         if matches!(done, Err(StoreError::Disk(_))) {
@@ -152,8 +163,8 @@ fn commit<C, L, T>(
     Ok(after(value, lock))
 }
 
-fn open(path: &Path) -> Result<Database, StoreError> {
-    let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
+fn open(path: &Path, create: Create) -> Result<Database, StoreError> {
+    let database = create(Database::builder().set_cache_size(CACHE_BYTES), path)?;
     commit(&database, |transaction| make_tables(transaction, path), || (), |(), ()| ())?;
     Ok(database)
 }

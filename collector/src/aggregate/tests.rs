@@ -1,9 +1,11 @@
 //! The aggregator as its neighbours see it: blocks go in, series come out, whatever is killed in between.
 
 mod bounds;
+mod commits;
 mod coverage;
 mod faults;
 mod model;
+mod pace;
 mod tops;
 
 use std::path::Path;

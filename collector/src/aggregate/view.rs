@@ -36,7 +36,8 @@ pub enum Class {
 pub enum Value {
     Sum,
     Rate,
-    /// The largest one-minute average rate in the bucket; only at steps of a minute and more.
+    /// The largest average rate in the bucket: of one minute, or without a stated step of as long as the sources
+    /// take to report; only at steps of a minute and more.
     Max,
 }
 
@@ -93,6 +94,11 @@ pub struct Series {
     pub covered_ms: Vec<u64>,
     /// Which streams were heard, of the sources that the lines take.
     pub coverage: Coverage,
+    /// Milliseconds within which 99 of 100 records come after their flow began, for each of the sources that the
+    /// lines take: a rate in finer steps is a comb. `None` where records carry no times, or too few came.
+    pub within_ms: Option<u64>,
+    /// For maxima, over what they are averages, in milliseconds.
+    pub maximum_of_ms: Option<u64>,
     /// One a channel (and source), in the profile's order.
     pub lines: Vec<SeriesLine>,
     /// Times at which a changed filter took effect: (Unix ms, channel).

@@ -15,7 +15,7 @@ use super::journal::{Found, Journal};
 use super::level::Levels;
 use super::state::{Admission, Open, State};
 use super::store::StoreError;
-use super::{ApplyError, IDLE, OpenError, Shared, Tick, markers, read};
+use super::{ApplyError, IDLE, OpenError, Shared, Tick, Trouble, markers, read};
 use crate::folder::FolderLock;
 use crate::slot::{self, Ack, Block, SpoolId};
 
@@ -235,10 +235,12 @@ impl Writer {
         }
         let records: Vec<_> =
             accepted.iter().map(|(block, bytes)| (newest(block), bytes.as_slice())).collect();
-        self.journal.append(&records).map_err(|error| {
+        let appended = self.journal.append(&records).map_err(|error| {
             self.report(&error);
-            ApplyError::Unavailable(format!("the journal cannot be written: {error}"))
-        })?;
+            format!("the journal cannot be written: {error}")
+        });
+        self.trouble().journal = appended.clone().err();
+        appended.map_err(ApplyError::Unavailable)?;
         self.count(accepted);
         Ok(())
     }
@@ -266,6 +268,10 @@ impl Writer {
         self.due = Instant::now() + Duration::from_millis(levels.step[0]).min(RETRY * 2);
         let (now_ms, sequence) = ((self.shared.clock)(), self.journal.next() - 1);
         let stored = self.store(&levels, sequence, now_ms, last);
+        let mut trouble = self.trouble();
+        trouble.store = stored.as_ref().err().map(ToString::to_string);
+        trouble.stored = if stored.is_ok() { Some(Instant::now()) } else { trouble.stored };
+        drop(trouble);
         let open = stored.map_err(|error| {
             self.due = Instant::now() + RETRY;
             error.to_string()
@@ -331,6 +337,10 @@ impl Writer {
             tracing::warn!("the clock jumped by over an hour: nothing is deleted by age for ten minutes");
             self.delete_from_ms = now_ms.saturating_add(STEADY_MS);
         }
+    }
+
+    fn trouble(&self) -> RwLockWriteGuard<'_, Trouble> {
+        self.shared.trouble.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn report(&self, error: &impl std::fmt::Display) {

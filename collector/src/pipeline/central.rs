@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crds::config::AggregatorConfig;
 use tokio::net::TcpListener;
@@ -11,11 +12,14 @@ use tokio::task::JoinSet;
 use tracing::error;
 
 use super::StartError;
-use crate::aggregate::{Aggregator, ingest};
+use crate::aggregate::{Aggregator, Reader, ingest};
 use crate::serve::{self, Token};
 use crate::ship::{SendError, Upstream};
 use crate::slot::Ack;
 use crate::telemetry::{Health, Metrics};
+
+/// How often health asks how the store is.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the command line says.
 #[derive(Debug)]
@@ -57,7 +61,9 @@ impl Central {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
+        options.health.starting("store");
         let aggregator = Aggregator::open(config, &options.folder)?;
+        options.health.ok("store");
         let (closing, closed) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let api_address = local(&api, options.api);
@@ -71,6 +77,10 @@ impl Central {
             token: options.token,
         };
         serve::check(api_address, state.token.as_ref())?;
+        if let Some(token) = state.token.clone() {
+            tasks.spawn(while_open(closed.clone(), token.follow()));
+        }
+        tasks.spawn(while_open(closed.clone(), watch_store(state.reader.clone(), state.health.clone())));
         let until = closed_by(closed.clone());
         tasks.spawn(async move {
             if let Err(cause) = serve::run(api, state, until).await {
@@ -109,6 +119,26 @@ impl Central {
 async fn closed_by(mut closed: watch::Receiver<bool>) {
     // A sender that is gone closes too.
     let _ = closed.wait_for(|closed| *closed).await;
+}
+
+/// Runs a task that never ends by itself.
+async fn while_open(closed: watch::Receiver<bool>, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = closed_by(closed) => {}
+        () = task => {}
+    }
+}
+
+/// Tells health whether the store takes what comes.
+async fn watch_store(reader: Reader, health: Health) {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        match reader.trouble() {
+            Some(trouble) => health.failing("store", trouble),
+            None => health.ok("store"),
+        }
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

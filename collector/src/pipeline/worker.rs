@@ -178,6 +178,7 @@ impl Worker {
             sources: enrich.names().to_vec(),
             additions: counted.additions,
             tops: counted.tops,
+            lags: counted.lags,
             streams,
             listeners,
             ..Block::default()

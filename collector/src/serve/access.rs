@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use subtle::ConstantTimeEq;
 use warp::http::header::{AUTHORIZATION, HOST};
 use warp::http::uri::Authority;
@@ -14,9 +17,15 @@ use super::problem::Problem;
 const SHORTEST: usize = 16;
 const LONGEST: usize = 4096;
 
-/// The secret that clients send as `Authorization: Bearer ...`.
+/// How often the file is read again: a secret that a cluster renews holds within two seconds.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The secret that clients send as `Authorization: Bearer ...`, as its file holds it now.
 #[derive(Clone)]
-pub struct Token(String);
+pub struct Token {
+    file: PathBuf,
+    secret: Arc<ArcSwap<String>>,
+}
 
 /// Why a token file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -43,22 +52,57 @@ impl Token {
     /// # Errors
     /// When the file cannot be read, or does not hold 16 to 4,096 visible ASCII characters.
     pub fn read(path: &Path) -> Result<Self, TokenError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|reason| TokenError::Read { path: path.to_owned(), reason })?;
-        let token = text.trim();
-        let good = (SHORTEST..=LONGEST).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
-        if good { Ok(Self(token.to_owned())) } else { Err(TokenError::Form(path.to_owned())) }
+        let secret = Arc::new(ArcSwap::from_pointee(secret_in(path)?));
+        Ok(Self { file: path.to_owned(), secret })
+    }
+
+    /// Takes over what the file says whenever it says something else; while it holds no token, the one before
+    /// stays in force. Never ends.
+    pub async fn follow(self) {
+        let mut wrong = None;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.look(&mut wrong);
+        }
+    }
+
+    /// `wrong` is what was said last of a file that holds no token.
+    fn look(&self, wrong: &mut Option<String>) {
+        match secret_in(&self.file) {
+            Ok(secret) => {
+                *wrong = None;
+                if *self.secret.load_full() != secret {
+                    self.secret.store(Arc::new(secret));
+                    tracing::info!(file = %self.file.display(), "a new token is in force");
+                }
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if wrong.as_ref() != Some(&text) {
+                    tracing::warn!("{text}; the token before stays in force");
+                    *wrong = Some(text);
+                }
+            }
+        }
     }
 
     /// The secret itself, to send it.
-    pub fn reveal(&self) -> &str {
-        &self.0
+    pub fn reveal(&self) -> Arc<String> {
+        self.secret.load_full()
     }
 
     /// Compares in a time that tells nothing of the secret but its length.
     fn is(&self, given: &str) -> bool {
-        self.0.as_bytes().ct_eq(given.as_bytes()).into()
+        self.secret.load().as_bytes().ct_eq(given.as_bytes()).into()
     }
+}
+
+fn secret_in(path: &Path) -> Result<String, TokenError> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|reason| TokenError::Read { path: path.to_owned(), reason })?;
+    let token = text.trim();
+    let good = (SHORTEST..=LONGEST).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
+    if good { Ok(token.to_owned()) } else { Err(TokenError::Form(path.to_owned())) }
 }
 
 impl std::fmt::Debug for Token {
@@ -177,7 +221,9 @@ mod tests {
 
     #[test]
     fn with_a_token_all_that_shows_data_needs_it() {
-        let token = Token("0123456789abcdef".into());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "0123456789abcdef\n").unwrap();
+        let token = Token::read(file.path()).unwrap();
         for path in ["/api/v1/profiles", "/metrics", "/openapi.json", "/api/v1/none"] {
             assert_eq!(refused(Some(&token), path, &HeaderMap::new()), Some(401), "{path}");
             for wrong in
@@ -195,6 +241,27 @@ mod tests {
         for path in ["/", "/assets/a.js", "/healthz", "/readyz"] {
             assert_eq!(refused(Some(&token), path, &headers("host", "weir.example")), None, "{path}");
         }
+    }
+
+    #[test]
+    fn a_token_that_changed_in_its_file_is_in_force_and_what_is_no_token_is_not() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "0123456789abcdef").unwrap();
+        let token = Token::read(file.path()).unwrap();
+        let (seen, mut wrong) = (token.clone(), None);
+        let mut holds = |content: &str, secret: &str| {
+            std::fs::write(file.path(), content).unwrap();
+            token.look(&mut wrong);
+            assert!(seen.is(secret), "{content}");
+            wrong.is_some()
+        };
+        assert!(!holds(
+            "fedcba9876543210
+",
+            "fedcba9876543210"
+        ));
+        assert!(holds("short", "fedcba9876543210"));
+        assert!(!holds("0123456789abcdef", "0123456789abcdef"));
     }
 
     #[test]

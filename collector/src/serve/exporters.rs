@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::sources::SourcePace;
 use crate::aggregate::view::{EdgeView, ListenerView, StreamView};
 use crate::slot::SequenceUnit;
 
@@ -17,6 +18,8 @@ pub struct ExporterList {
     pub listeners: Vec<Listener>,
     /// How far each edge has come.
     pub edges: Vec<Edge>,
+    /// How soon each source's exporters tell of flows, where that is known.
+    pub sources: Vec<SourcePace>,
 }
 
 /// One stream: (listener, source address, source port, version, domain).

@@ -18,6 +18,7 @@ use super::parameters::Parameters;
 use super::problem::Problem;
 use super::profiles::{Profile, ProfileDetail, ProfileList};
 use super::series::{self, SeriesAnswer};
+use super::sources::SourcePace;
 use super::top::{self, TopAnswer};
 use super::{State, openapi as document, scrape};
 use crate::aggregate::Reader;
@@ -100,7 +101,8 @@ pub(super) async fn profile(name: String, shared: Arc<Shared>, pairs: Pairs) -> 
         ("from" = Option<u64>, Query, description = "Unix ms; rounded down to a step; default: an hour before `to`"),
         ("to" = Option<u64>, Query, description = "Unix ms, exclusive; rounded up to a step; default: now"),
         ("step" = Option<u64>, Query, description = "milliseconds of a bucket: a multiple of the slot length; default: the \
-            finest usual one (10 s, 1 min, 5 min, 1 h, 1 d ...) that gives each series at most 1,000 values. More than \
+            finest usual one (10 s, 1 min, 5 min, 1 h, 1 d ...) that gives each series at most 1,000 values and, for \
+            rates and maxima, is not finer than `reportedWithin` by more than a tenth. More than \
             20,000 values a series, or a step that is no longer kept so far back, is answered with a problem that \
             names the smallest one allowed in `smallestStep`"),
         ("channels" = Option<String>, Query, description = "names, separated by commas; default: all"),
@@ -109,7 +111,8 @@ pub(super) async fn profile(name: String, shared: Arc<Shared>, pairs: Pairs) -> 
         ("metric" = Option<String>, Query, description = "`flows` (default), `packets`, `bytes` or `events`"),
         ("protocol" = Option<String>, Query, description = "`all` (default), `tcp`, `udp`, `icmp` or `other`"),
         ("value" = Option<String>, Query, description = "`sum` (default), `rate` (sum by covered seconds; bytes as \
-            bits) or `max` (the largest one-minute average rate; steps of a minute and more)"),
+            bits) or `max` (the largest one-minute average rate; steps of a minute and more; without `step`, the \
+            largest average over `maximumOf`, which is not finer than `reportedWithin`)"),
     ),
     responses(
         (status = 200, body = SeriesAnswer, description = "one value a bucket"),
@@ -166,6 +169,7 @@ pub(super) async fn exporters(shared: Arc<Shared>, pairs: Pairs) -> Result<Respo
             exporters: reader.streams().into_iter().map(Exporter::from).collect(),
             listeners: reader.listeners().into_iter().map(Listener::from).collect(),
             edges: reader.edges().into_iter().map(Edge::from).collect(),
+            sources: reader.reported_within().into_iter().map(SourcePace::from).collect(),
         })
     });
     Ok(json(&list.await?))

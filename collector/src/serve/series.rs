@@ -43,6 +43,14 @@ pub struct SeriesAnswer {
     pub covered: Vec<u64>,
     /// For each bucket, which of the streams were heard that should have been.
     pub coverage: Coverage,
+    /// Milliseconds within which 99 of 100 records come after their flow began, for each of the sources that the
+    /// series take: exporters report long flows in steps of their active timeout, and a rate in finer steps is a comb.
+    /// Absent where records carry no times, or too few came.
+    #[serde(default, rename = "reportedWithin", skip_serializing_if = "Option::is_none")]
+    pub reported_within: Option<u64>,
+    /// For maxima: over how many milliseconds they are averages.
+    #[serde(default, rename = "maximumOf", skip_serializing_if = "Option::is_none")]
+    pub maximum_of: Option<u64>,
     /// One a channel (and source, if sources were asked for), in stack order.
     pub series: Vec<Line>,
     /// When a changed filter took effect.
@@ -120,6 +128,8 @@ impl SeriesAnswer {
             unit: unit(metric, value).to_owned(),
             covered: series.covered_ms,
             coverage: Coverage { expected, present, absent, missing },
+            reported_within: series.within_ms,
+            maximum_of: series.maximum_of_ms,
             series: series.lines.into_iter().map(line).collect(),
             markers: series.markers.into_iter().map(marker).collect(),
         }

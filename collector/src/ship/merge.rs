@@ -7,8 +7,8 @@ use std::hash::Hash;
 use foldhash::{HashMap, HashMapExt};
 
 use crate::slot::{
-    Addition, Block, ChannelKey, Counters, ListenerReport, Row, StreamCounts, StreamKey, StreamReport,
-    add_reasons,
+    Addition, Block, ChannelKey, Counters, ListenerReport, Row, SourceLags, StreamCounts, StreamKey,
+    StreamReport, add_reasons,
 };
 
 /// One block for a run of blocks, oldest first, in slots of `slot_ms`: the same sums in fewer rows.
@@ -62,6 +62,7 @@ fn header(block: &Block) -> Block {
 struct Counts {
     channels: Index<ChannelKey>,
     sources: Index<String>,
+    lags: BTreeMap<u32, BTreeMap<u16, u32>>,
     slots: BTreeMap<u64, Slot>,
 }
 
@@ -75,6 +76,14 @@ impl Counts {
     fn add(&mut self, block: &Block, slot_ms: u64) {
         let channels: Vec<u32> = block.channels.iter().map(|key| self.channels.of(key)).collect();
         let sources: Vec<u32> = block.sources.iter().map(|name| self.sources.of(name)).collect();
+        for lags in &block.lags {
+            let Some(source) = sources.get(lags.source as usize) else { continue };
+            let held = self.lags.entry(*source).or_default();
+            for (bin, count) in &lags.bins {
+                let sum = held.entry(*bin).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        }
         for addition in &block.additions {
             let start = addition.slot_start_ms - addition.slot_start_ms % slot_ms.max(1);
             let slot = self.slots.entry(start).or_default();
@@ -98,6 +107,11 @@ impl Counts {
     fn into_block(self, block: &mut Block) {
         block.channels = self.channels.values;
         block.sources = self.sources.values;
+        let lags = |(source, bins): (u32, BTreeMap<u16, u32>)| SourceLags {
+            source,
+            bins: bins.into_iter().collect(),
+        };
+        block.lags = self.lags.into_iter().map(lags).collect();
         let addition = |(slot_start_ms, slot): (u64, Slot)| Addition {
             slot_start_ms,
             covered_ms: slot.covered_ms,

@@ -109,6 +109,7 @@ interface SeriesAnswer {
   step: number;
   covered: number[];
   coverage: Coverage;
+  reportedWithin?: number;
   series: { channel: string; values: Buckets }[];
   markers: Marker[];
 }
@@ -149,6 +150,7 @@ export async function fetchWindow(
     step: flows.step,
     covered: flows.covered,
     coverage: flows.coverage,
+    reportedWithin: flows.reportedWithin ?? null,
     channels,
     markers: flows.markers,
   };

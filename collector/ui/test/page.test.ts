@@ -119,6 +119,18 @@ it('counts by flows, packets and traffic, as sum and as rate, and keeps that in 
   expect(await page.getByRole('radio', { name: '1 h', exact: true }).isChecked()).toBe(true);
 });
 
+it('draws rates in steps in which they are no comb, and finer ones to those who ask', async () => {
+  const page = await visit();
+  const caption = () => page.locator('figcaption').innerText();
+  // Of the generator's flows the longest last a minute.
+  await expect.poll(caption, POLL).toContain('1 min a step');
+  await page.getByRole('checkbox', { name: 'Steps of 10 s all the same' }).check();
+  await expect.poll(caption, POLL).toContain('10 s a step');
+  expect(new URL(page.url()).search).toBe('?steps=finest');
+  await choose(page, 'As', 'Sum');
+  expect(await page.getByRole('checkbox', { name: 'Steps of 10 s' }).count()).toBe(0);
+});
+
 it('paints the channels in their colors, and leaves out those that are not ticked', async () => {
   const page = await visit();
   await expect.poll(() => pixels(page, '#A787FF'), POLL).toBeGreaterThan(20);
@@ -148,7 +160,7 @@ it('draws every window, and holes where nothing was collected', async () => {
 });
 
 it('reads out the step under the mouse, and the latest without it', async () => {
-  const page = await visit();
+  const page = await visit('/?steps=finest');
   const head = page.locator('.channels thead th.now').first();
   expect(await head.innerText()).toBe('Latest');
   const graph = await page.locator('.time-cursor').boundingBox();

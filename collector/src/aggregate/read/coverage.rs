@@ -7,29 +7,46 @@ use super::super::read;
 use super::super::view::{Coverage, SeriesQuery};
 use super::{ReadError, Reader};
 
-/// Coverage while it is made.
-pub(super) struct Making {
-    /// The sources that count; none: all.
-    sources: Option<HashSet<u32>>,
-    points: Vec<Presence>,
-}
+/// The sources that a question's lines take; none: all.
+pub(super) struct Taken(Option<HashSet<u32>>);
 
-impl Making {
-    /// For the sources that the question's lines take.
-    pub(super) fn new(reader: &Reader, query: &SeriesQuery, points: usize) -> Result<Self, ReadError> {
+impl Taken {
+    pub(super) fn new(reader: &Reader, query: &SeriesQuery) -> Result<Self, ReadError> {
         let names =
             if query.sources.is_empty() { taken(reader, query)? } else { Some(query.sources.clone()) };
         let state = read(&reader.shared.state);
         let ids = |names: Vec<String>| names.iter().filter_map(|name| state.names.source_id(name)).collect();
-        Ok(Self { sources: names.map(ids), points: vec![Presence::default(); points] })
+        Ok(Self(names.map(ids)))
+    }
+
+    fn has(&self, source: u32) -> bool {
+        self.0.as_ref().is_none_or(|wanted| wanted.contains(&source))
+    }
+
+    /// In milliseconds, the time within which 99 of 100 records of each of them come after their flow began.
+    pub(super) fn reported_within_ms(&self, reader: &Reader) -> Option<u64> {
+        let state = read(&reader.shared.state);
+        state.lags.known().filter(|(source, _)| self.has(*source)).map(|(_, ms)| ms).max()
+    }
+}
+
+/// Coverage while it is made.
+pub(super) struct Making {
+    taken: Taken,
+    points: Vec<Presence>,
+}
+
+impl Making {
+    pub(super) fn new(taken: Taken, points: usize) -> Self {
+        Self { taken, points: vec![Presence::default(); points] }
     }
 
     /// Adds a bucket to a point.
     pub(super) fn add(&mut self, at: usize, bucket: &Sources) {
         let Some(point) = self.points.get_mut(at) else { return };
-        let counts = |source: &u32| self.sources.as_ref().is_none_or(|wanted| wanted.contains(source));
         let mut all = Presence::default();
-        bucket.iter().filter(|(source, _)| counts(source)).for_each(|(_, presence)| all.join(presence));
+        let taken = bucket.iter().filter(|(source, _)| self.taken.has(**source));
+        taken.for_each(|(_, presence)| all.join(presence));
         point.fold(&all);
     }
 

@@ -3,7 +3,8 @@
 use foldhash::{HashMap, HashSet};
 
 use super::super::bucket::Rolled;
-use super::super::cell::{ALL_SOURCES, peak_column, sum};
+use super::super::cell::{ALL_SOURCES, peak_column, rate_milli, sum};
+use super::super::level::MINUTE_MS;
 use super::super::read;
 use super::super::store::MARKERS;
 use super::super::view::{Metric, Series, SeriesLine, SeriesQuery, Value};
@@ -19,6 +20,8 @@ struct Line {
     channel_id: Option<u32>,
     source_id: Option<u32>,
     points: Vec<Point>,
+    /// The bucket that is being read.
+    bucket: Point,
 }
 
 /// One point while it is made.
@@ -35,21 +38,24 @@ pub(super) fn answer(reader: &Reader, query: &SeriesQuery) -> Result<Series, Rea
     let mut lines = lines(reader, query)?;
     let levels = reader.shared.levels();
     let deleted = read(&reader.shared.progress).deleted;
-    let plan = Plan::new(query, lines.len(), &levels, &deleted)?;
+    let taken = coverage::Taken::new(reader, query)?;
+    let within_ms = taken.reported_within_ms(reader);
+    let plan = Plan::new(query, lines.len(), &levels, &deleted, within_ms)?;
     let wanted: HashSet<u32> = lines.iter().filter_map(|line| line.channel_id).collect();
     let drawn = by_channel(&lines);
     let snapshot = Snapshot::take(&reader.shared, wanted.clone())?;
     lines.iter_mut().for_each(|line| line.points = vec![Point::default(); plan.points()]);
-    let mut coverage = coverage::Making::new(reader, query, plan.points())?;
+    let mut coverage = coverage::Making::new(taken, plan.points());
     let mut start = plan.from_ms;
     while start < plan.to_ms {
         let rows = snapshot.bucket(plan.level, start)?;
         let at = ((start - plan.from_ms) / plan.step_ms) as usize;
         for ((channel, source), row) in &rows {
             for line in drawn.get(channel).into_iter().flatten() {
-                lines[*line].add(at, *source, row, query);
+                lines[*line].add(*source, row, query);
             }
         }
+        lines.iter_mut().for_each(|line| line.close(at, plan.averages));
         coverage.add(at, &snapshot.presence(plan.level, start)?);
         start += levels.step[plan.level];
     }
@@ -59,7 +65,9 @@ pub(super) fn answer(reader: &Reader, query: &SeriesQuery) -> Result<Series, Rea
     let coverage = coverage.finish();
     let lines = lines.into_iter().map(|line| line.finish(query)).collect();
     let Plan { from_ms, to_ms, step_ms, .. } = plan;
-    Ok(Series { from_ms, to_ms, step_ms, covered_ms, coverage, lines, markers })
+    let maximum_of = if plan.averages { levels.step[plan.level] } else { MINUTE_MS };
+    let maximum_of_ms = (query.value == Value::Max).then_some(maximum_of);
+    Ok(Series { from_ms, to_ms, step_ms, covered_ms, coverage, within_ms, maximum_of_ms, lines, markers })
 }
 
 /// The lines that are asked for, in the profile's order.
@@ -90,6 +98,7 @@ fn lines(reader: &Reader, query: &SeriesQuery) -> Result<Vec<Line>, ReadError> {
             channel_id,
             source_id: source.and_then(|source| state.names.source_id(source)),
             points: Vec::new(),
+            bucket: Point::default(),
         };
         if query.sources.is_empty() {
             lines.push(line(None));
@@ -112,8 +121,8 @@ fn by_channel(lines: &[Line]) -> HashMap<u32, Vec<usize>> {
 
 impl Line {
     /// Adds a row of the line's channel.
-    fn add(&mut self, at: usize, source: u32, row: &Rolled, query: &SeriesQuery) {
-        let Some(point) = self.points.get_mut(at) else { return };
+    fn add(&mut self, source: u32, row: &Rolled, query: &SeriesQuery) {
+        let point = &mut self.bucket;
         let (whole, mine) = (self.source.is_none(), self.source_id == Some(source));
         if source == ALL_SOURCES {
             point.covered_ms += row.covered_ms;
@@ -125,6 +134,17 @@ impl Line {
             point.sum = point.sum.saturating_add(sum(&row.cell.sums, query.metric, query.class));
             point.at_least |= row.cell.at_least;
         }
+    }
+
+    /// Adds the bucket to a point.
+    fn close(&mut self, at: usize, averages: bool) {
+        let bucket = std::mem::take(&mut self.bucket);
+        let Some(point) = self.points.get_mut(at) else { return };
+        let peak = if averages { rate_milli(bucket.sum, bucket.covered_ms) } else { bucket.peak };
+        point.peak = point.peak.max(peak);
+        point.sum = point.sum.saturating_add(bucket.sum);
+        point.covered_ms += bucket.covered_ms;
+        point.at_least |= bucket.at_least;
     }
 
     fn finish(self, query: &SeriesQuery) -> SeriesLine {

@@ -13,6 +13,12 @@ const BUCKETS: u64 = 100_000;
 /// What a question without a step should get at most.
 const USUAL_POINTS: u64 = 1_000;
 
+/// Whether a step is no finer than the steps in which long flows are reported. A tenth is granted: a timeout of
+/// a minute is told a moment after the minute.
+fn is_no_comb(step_ms: u64, within_ms: Option<u64>) -> bool {
+    within_ms.is_none_or(|within| within <= step_ms + step_ms / 10)
+}
+
 /// Multiples of the slot that divide a minute, then steps that people use, in milliseconds.
 fn usual(levels: &Levels) -> impl Iterator<Item = u64> {
     let slot = levels.step[RAW];
@@ -34,6 +40,8 @@ pub(super) struct Plan {
     pub(super) step_ms: u64,
     /// The coarsest level whose buckets make up a point.
     pub(super) level: usize,
+    /// Whether maxima are those of averages over `level`, which is coarser than a minute.
+    pub(super) averages: bool,
 }
 
 impl Plan {
@@ -43,17 +51,15 @@ impl Plan {
         lines: usize,
         levels: &Levels,
         deleted: &[u64; LEVELS],
+        within_ms: Option<u64>,
     ) -> Result<Self, ReadError> {
         if query.from_ms >= query.to_ms {
             return Err(ReadError::Range);
         }
         let fits = |step: u64| plan_for(query, step, lines, levels, deleted);
         let Some(step_ms) = query.step_ms else {
-            let all = usual(levels).filter_map(|step| fits(step).ok());
-            let few = |plan: &Self| (plan.to_ms - plan.from_ms) / plan.step_ms <= USUAL_POINTS;
-            let mut all = all.peekable();
-            let first = all.peek().copied();
-            return all.find(few).or(first).ok_or(ReadError::Range);
+            let all: Vec<Self> = usual(levels).filter_map(|step| fits(step).ok()).collect();
+            return chosen(&all, query.value, levels, within_ms).ok_or(ReadError::Range);
         };
         if step_ms == 0 || level_of(step_ms, levels).is_none() {
             let slot = levels.step[RAW];
@@ -72,6 +78,28 @@ impl Plan {
     /// How many points.
     pub(super) fn points(&self) -> usize {
         ((self.to_ms - self.from_ms) / self.step_ms) as usize
+    }
+}
+
+/// The finest of the steps that fit with not too many points, and for rates and maxima no comb.
+fn chosen(all: &[Plan], value: Value, levels: &Levels, within_ms: Option<u64>) -> Option<Plan> {
+    let few = |plan: &Plan| (plan.to_ms - plan.from_ms) / plan.step_ms <= USUAL_POINTS;
+    let finest = all.iter().find(|plan| few(plan)).or(all.first());
+    match value {
+        Value::Sum => finest.copied(),
+        Value::Rate => {
+            let even = all.iter().find(|plan| few(plan) && is_no_comb(plan.step_ms, within_ms));
+            even.or(all.last()).copied()
+        }
+        Value::Max => {
+            let level = (MINUTE..LEVELS).find(|level| is_no_comb(levels.step[*level], within_ms));
+            let level = level.unwrap_or(LEVELS - 1);
+            let whole = |plan: &&Plan| few(plan) && plan.step_ms.is_multiple_of(levels.step[level]);
+            let even = all.iter().find(whole).copied();
+            let over =
+                |plan: Plan| if level == MINUTE { plan } else { Plan { level, averages: true, ..plan } };
+            even.map(over).or(finest.copied())
+        }
     }
 }
 
@@ -107,5 +135,5 @@ fn plan_for(
     if query.to_ms <= deleted[level] && level + 1 < LEVELS {
         return Err(Unfit::TooFine("values that are no longer kept".into()));
     }
-    Ok(Plan { from_ms, to_ms, step_ms, level })
+    Ok(Plan { from_ms, to_ms, step_ms, level, averages: false })
 }

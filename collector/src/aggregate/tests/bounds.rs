@@ -3,7 +3,7 @@
 use super::{DAY0, HOUR, Hand, SLOT, block, config, line, open, query};
 use crate::aggregate::view::{Metric, Value};
 use crate::aggregate::{Aggregator, LIVE, Limits, ReadError};
-use crate::slot::{ChannelKey, Provisional, encode, encode_provisional};
+use crate::slot::{ChannelKey, OTHER, Provisional, encode, encode_provisional};
 
 const MINUTE: u64 = 60_000;
 
@@ -149,4 +149,24 @@ async fn the_live_profile_lists_configured_sources_and_those_that_came_by_themse
     assert_eq!((usage.start_ms, usage.end_ms), (Some(DAY0), Some(DAY0 + SLOT)));
     assert!(usage.bytes > 0);
     again.close();
+}
+
+#[tokio::test]
+async fn the_source_other_is_shown_in_live_once_something_counted_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let aggregator = open(folder.path(), &Hand::at(DAY0 + 25_000));
+    let channels = ["192.0.2.7", OTHER].map(|name| ChannelKey { profile: LIVE.into(), channel: name.into() });
+    let mut block = block(1, 1, DAY0, 10_000, 5);
+    (block.channels, block.sources) = (channels.to_vec(), vec!["192.0.2.7".into(), OTHER.into()]);
+    aggregator.apply(encode(&block)).await.unwrap();
+    let names = || {
+        let live = aggregator.reader().profile(LIVE).unwrap();
+        live.channels.into_iter().map(|channel| channel.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["192.0.2.7"]);
+    (block.number, block.first) = (2, 2);
+    (block.additions[0].rows[0].channel, block.additions[0].rows[0].source) = (1, 1);
+    aggregator.apply(encode(&block)).await.unwrap();
+    assert_eq!(names(), ["192.0.2.7", OTHER]);
+    aggregator.close();
 }

@@ -22,8 +22,10 @@ async fn a_journal_that_cannot_be_written_refuses_the_block_for_now_and_takes_it
     assert!(matches!(&refused, ApplyError::Unavailable(why) if why.contains("No space left")), "{refused}");
     let ask = query(DAY0, DAY0 + SLOT, SLOT, Value::Sum);
     assert_eq!(line(&aggregator.reader().series(&ask).unwrap(), "http"), [None]);
+    assert!(aggregator.reader().trouble().unwrap().contains("No space left"));
     drop(std::fs::remove_file(&full));
     assert_eq!(aggregator.apply(one).await.unwrap().last, 1);
+    assert_eq!(aggregator.reader().trouble(), None);
     assert_eq!(line(&aggregator.reader().series(&ask).unwrap(), "http"), [Some(500.0)]);
     assert!(aggregator.reader().counts().failed_writes >= 1);
     aggregator.close();

@@ -59,7 +59,7 @@ impl Client {
             .map_err(|e| Failure::Usage(format!("{path} makes no address: {e}")))?;
         let mut request = self.http.get(url).header(ACCEPT, "application/json");
         if let Some(token) = &self.token {
-            request = request.bearer_auth(token.reveal());
+            request = request.bearer_auth(token.reveal().as_str());
         }
         let answer = request.send().await.map_err(|e| self.away(&e))?;
         let status = answer.status();

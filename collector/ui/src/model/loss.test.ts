@@ -14,7 +14,7 @@ describe('the loss ledger', () => {
   });
 
   it('says so when no sampling rate is known', () => {
-    expect([undefined, 1, 1000, 611 / 305].map(sampling)).toEqual([
+    expect([undefined, 1, 1000, 611 / 305].map((rate) => sampling(rate))).toEqual([
       'unknown',
       'none',
       '1 in 1,000',

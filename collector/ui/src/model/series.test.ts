@@ -17,6 +17,7 @@ function window(from: number, flows: (number | null)[], covered?: number[]): Ser
     },
     channels: new Map([['web', { flows, packets: times(2), traffic: times(100) }]]),
     markers: [],
+    reportedWithin: null,
   };
 }
 

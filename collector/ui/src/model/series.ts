@@ -24,6 +24,8 @@ export interface SeriesWindow {
   covered: readonly number[];
   /** Which streams were heard in each bucket. */
   coverage: Coverage;
+  /** Milliseconds within which nearly all records come after their flow began; `null` while unknown. */
+  reportedWithin: number | null;
   channels: ReadonlyMap<string, ChannelSums>;
   /** When a changed filter of a channel took effect, Unix ms. */
   markers: readonly Marker[];
@@ -83,6 +85,7 @@ export function merge(window: SeriesWindow, tail: SeriesWindow, keepMs: number):
       absent: join(old.absent, fresh.absent),
       missing: join(old.missing, fresh.missing),
     },
+    reportedWithin: tail.reportedWithin,
     channels,
     markers,
   };

@@ -10,7 +10,16 @@ function window(covered: number[], lines: Record<string, (number | null)[]>): Se
     ]),
   );
   const coverage = { expected: [], present: [], absent: [], missing: [] };
-  return { from: 0, to: covered.length * 1000, step: 1000, covered, coverage, channels, markers: [] };
+  return {
+    from: 0,
+    to: covered.length * 1000,
+    step: 1000,
+    covered,
+    coverage,
+    reportedWithin: null,
+    channels,
+    markers: [],
+  };
 }
 
 const signed = (...channels: [string, Sign][]) => channels.map(([name, sign]) => ({ name, sign }));

@@ -9,6 +9,7 @@ describe('the view in the address', () => {
       metric: 'flows',
       value: 'sum',
       window: '1w',
+      steps: 'finest',
       hidden: ['http-alt', 'a&b=c #1'],
     };
     expect(parseView(formatView(view))).toEqual(view);

@@ -5,6 +5,8 @@ import { WINDOWS, type WindowId } from './windows';
 
 export type Page = 'profile' | 'exporters';
 
+export type Steps = 'even' | 'finest';
+
 export interface View {
   page: Page;
   /** `namespace/name` or `live`; `null` until somebody chose: the first profile that is not built in. */
@@ -12,6 +14,8 @@ export interface View {
   metric: Metric;
   value: Value;
   window: WindowId;
+  /** Whether rates keep to steps in which they are no comb. */
+  steps: Steps;
   /** Channels that are not ticked. Those that come later are ticked. */
   hidden: readonly string[];
 }
@@ -22,6 +26,7 @@ export const DEFAULT_VIEW: View = {
   metric: 'traffic',
   value: 'rate',
   window: '10m',
+  steps: 'even',
   hidden: [],
 };
 
@@ -35,6 +40,7 @@ export function parseView(search: string): View {
     metric: one(query.get('metric'), METRICS, DEFAULT_VIEW.metric),
     value: one(query.get('value'), VALUES, DEFAULT_VIEW.value),
     window: one(query.get('window'), windows, DEFAULT_VIEW.window),
+    steps: one(query.get('steps'), ['even', 'finest'], DEFAULT_VIEW.steps),
     hidden: [...new Set(query.getAll('hide'))],
   };
 }
@@ -42,7 +48,7 @@ export function parseView(search: string): View {
 /** Writes an address; defaults are left out, so that it stays short. */
 export function formatView(view: View): string {
   const query = new URLSearchParams();
-  for (const key of ['page', 'profile', 'metric', 'value', 'window'] as const) {
+  for (const key of ['page', 'profile', 'metric', 'value', 'window', 'steps'] as const) {
     const value = view[key];
     if (value !== null && value !== DEFAULT_VIEW[key]) {
       query.set(key, value);

@@ -7,12 +7,14 @@ import { ChannelTable } from '../components/channel-table';
 import { Graph } from '../components/graph';
 import { LossBand } from '../components/loss-band';
 import { Moment } from '../components/moment';
+import { PaceNote } from '../components/pace-note';
 import { Trouble } from '../components/problem';
 import { Segmented } from '../components/segmented';
 import { TopTables } from '../components/top-tables';
 import type { Tick } from '../hooks/use-live';
 import { useSeries } from '../hooks/use-series';
 import { useMedia } from '../hooks/use-theme';
+import { coarsen, rateStep } from '../model/coarse';
 import { lossText } from '../model/coverage';
 import { bucketAt, latestBucket, type SeriesWindow } from '../model/series';
 import type { Profile } from '../model/shapes';
@@ -34,6 +36,8 @@ interface Props {
 export function ProfileView({ profile, view, dark, tick, onView }: Props) {
   const choice = windowOf(view.window);
   const { data, error, isPlaceholderData, refetch } = useSeries(profile.name, choice, tick);
+  const even = view.value === 'rate' && view.steps === 'even';
+  const window = useMemo(() => data && (even ? coarsen(data, rateStep(data)) : data), [data, even]);
   return (
     <main>
       <div className="section-head">
@@ -45,9 +49,17 @@ export function ProfileView({ profile, view, dark, tick, onView }: Props) {
       </div>
       {error !== null && <Trouble error={error} onRetry={() => void refetch()} />}
       {data === undefined && error === null && <p className="quiet">Loading {choice.long} …</p>}
-      {data !== undefined && (
+      {data !== undefined && window !== undefined && (
         <div className="shown" aria-busy={isPlaceholderData}>
-          <Shown profile={profile} view={view} dark={dark} window={data} choice={choice} onView={onView} />
+          <Shown
+            profile={profile}
+            view={view}
+            dark={dark}
+            window={window}
+            fetched={data}
+            choice={choice}
+            onView={onView}
+          />
         </div>
       )}
       <TopTables profile={profile} metric={view.metric} window={choice} />
@@ -89,10 +101,12 @@ function Switches({ view, onView }: Pick<Props, 'view' | 'onView'>) {
 
 interface ShownProps extends Omit<Props, 'tick'> {
   window: SeriesWindow;
+  /** The window in the steps that are kept. */
+  fetched: SeriesWindow;
   choice: WindowChoice;
 }
 
-function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
+function Shown({ profile, view, dark, window, fetched, choice, onView }: ShownProps) {
   const { metric, value } = view;
   const [cursorMs, setCursorMs] = useState<number | null>(null);
   const hidden = useMemo(() => new Set(view.hidden), [view.hidden]);
@@ -141,6 +155,7 @@ function Shown({ profile, view, dark, window, choice, onView }: ShownProps) {
           onBucket={(next) => setCursorMs(next === null ? null : window.from + next * window.step)}
         />
         <LossBand drawn={drawn} />
+        <PaceNote window={fetched} view={view} onView={onView} />
         <Changes window={window} shown={drawn.layers.map((layer) => layer.channel)} />
       </figure>
       <ChannelTable
