@@ -69,7 +69,7 @@ fn cost(rounds: usize) -> String {
         let mut table = Table::new(&format!("CPU seconds per million flows, load {}", pace.name));
         for (protocol, name, port) in PROTOCOLS {
             for _ in 0..rounds {
-                for kind in [Kind::Weir, Kind::Plain, Kind::Lz4] {
+                for kind in [Kind::Weir, Kind::Ranked, Kind::Plain, Kind::Lz4] {
                     let (seconds, lost) = priced(kind, protocol, port, pace);
                     say(&format!("load {} {name} {}: {seconds:.4} s, lost {lost}", pace.name, kind.name()));
                     table.add(kind.name(), name, seconds, lost);
@@ -176,17 +176,29 @@ fn highest(kind: Kind, protocol: Protocol, port: u16, buffer: Buffer) -> f64 {
     best
 }
 
-/// Resident memory at rest, and after load B.
+/// Largest resident memory at rest, after load B, and after a million flows of a minute, all different.
 fn memory(_rounds: usize) -> String {
     let mut table = Table::new("Largest resident memory, MB");
-    for (protocol, name, port) in PROTOCOLS {
-        for kind in [Kind::Weir, Kind::Plain] {
+    for kind in [Kind::Weir, Kind::Ranked, Kind::Plain] {
+        let mut measure = |state: &str, port: u16, protocol, load: &mut dyn FnMut()| {
             let receiver = Receiver::start(kind, protocol, port, Buffer::Large);
-            table.add(&format!("{}, at rest", kind.name()), name, receiver.peak_kb() as f64 / 1e3, 0);
-            Load::new(protocol, port).send_paced(BURSTS);
+            load();
             receiver.drained();
-            table.add(&format!("{}, load B", kind.name()), name, receiver.peak_kb() as f64 / 1e3, 0);
+            pass(CUT);
+            table.add(kind.name(), state, receiver.peak_kb() as f64 / 1e3, 0);
+        };
+        measure("at rest", 2055, Protocol::Netflow5, &mut || {});
+        for (protocol, name, port) in PROTOCOLS {
+            let mut load = || {
+                Load::new(protocol, port).send_paced(BURSTS);
+            };
+            measure(name, port, protocol, &mut load);
         }
+        let million = Pace { lasts: Duration::from_millis(1_700), ..PACED };
+        let mut load = || {
+            Load::distinct(2055).send_paced(million);
+        };
+        measure("10^6 distinct flows", 2055, Protocol::Netflow5, &mut load);
     }
     table.text(0)
 }

@@ -14,6 +14,9 @@ const RING: usize = 500;
 /// Sockets are sent to in turn, so many datagrams each.
 const TURN: usize = 4;
 
+const V5_HEADER: usize = 24;
+const V5_RECORD: usize = 48;
+
 /// The protocols, with what the tables call them, their port and who else collects them.
 pub(crate) const PROTOCOLS: [(Protocol, &str, u16); 4] = [
     (Protocol::Netflow5, "v5", 2055),
@@ -53,6 +56,8 @@ struct Exporter {
     ring: Vec<Datagram>,
     next: usize,
     sequence: u32,
+    /// The source address of the next flow, where each has another.
+    address: Option<u32>,
 }
 
 /// The exporters of one protocol.
@@ -67,6 +72,15 @@ impl Load {
     pub(crate) fn new(protocol: Protocol, port: u16) -> Self {
         let exporters = (0..EXPORTERS).map(|at| Exporter::new(protocol, at, port)).collect();
         Self { protocol, exporters, turn: 0 }
+    }
+
+    /// NetFlow v5 of which no two records have the same source address, up to 2^32 of them.
+    pub(crate) fn distinct(port: u16) -> Self {
+        let mut load = Self::new(Protocol::Netflow5, port);
+        for (exporter, first) in load.exporters.iter_mut().zip((0..).step_by(1 << 28)) {
+            exporter.address = Some(first);
+        }
+        load
     }
 
     /// Sends one datagram and gives the flows in it.
@@ -104,7 +118,7 @@ impl Exporter {
         let socket = UdpSocket::bind((address, 0)).expect("all of 127.0.0.0/8 is ours");
         socket.connect((Ipv4Addr::LOCALHOST, port)).expect("loopback is up");
         let ring = ring(protocol, IpAddr::V4(address), at, port);
-        Self { socket, ring, next: 0, sequence: 0 }
+        Self { socket, ring, next: 0, sequence: 0, address: None }
     }
 
     fn send(&mut self, protocol: Protocol) -> u64 {
@@ -117,6 +131,12 @@ impl Exporter {
             Protocol::Ipfix => (8, flows),
             Protocol::Sflow => (16, 1),
         };
+        if let Some(address) = &mut self.address {
+            for record in datagram.bytes[V5_HEADER..].chunks_exact_mut(V5_RECORD) {
+                record[..4].copy_from_slice(&address.to_be_bytes());
+                *address = address.wrapping_add(1);
+            }
+        }
         datagram.bytes[place..place + 4].copy_from_slice(&self.sequence.to_be_bytes());
         self.sequence = self.sequence.wrapping_add(step);
         // Nobody listens yet, or a full queue: the receiver's counts tell.

@@ -21,6 +21,8 @@ const DEFAULT_BUFFER: &str = "  edge: {receiveBuffer: 104Ki}\n";
 pub(crate) enum Kind {
     /// `weir edge` with 21 channels, shipping to an aggregator that is not counted.
     Weir,
+    /// The same with the quickstart's `top[]`.
+    Ranked,
     /// nfcapd, or sfcapd for sFlow, writing uncompressed files.
     Plain,
     /// The same with LZ4.
@@ -32,6 +34,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Weir => "weir edge, 21 channels",
+            Self::Ranked => "weir edge, 21 channels with top[]",
             Self::Plain => "nfcapd/sfcapd",
             Self::Lz4 => "nfcapd/sfcapd -y (LZ4)",
         }
@@ -71,7 +74,7 @@ impl Receiver {
     pub(crate) fn start(kind: Kind, protocol: Protocol, port: u16, buffer: Buffer) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (program, aggregator) = match kind {
-            Kind::Weir => weir(folder.path(), buffer),
+            Kind::Weir | Kind::Ranked => weir(folder.path(), buffer, kind == Kind::Ranked),
             Kind::Plain => (nfcapd(folder.path(), protocol, port, buffer, &[]), None),
             Kind::Lz4 => (nfcapd(folder.path(), protocol, port, buffer, &["-y"]), None),
         };
@@ -148,7 +151,7 @@ impl Receiver {
             aggregator.stop();
             return flows;
         }
-        assert_ne!(self.kind, Kind::Weir);
+        assert!(matches!(self.kind, Kind::Plain | Kind::Lz4), "Weir has an aggregator");
         let mut files = self.folder.path().join("data");
         if let Some(keep) = keep {
             fs::rename(&files, keep).expect("both lie in the same file system");
@@ -177,14 +180,15 @@ fn nfcapd(folder: &Path, protocol: Protocol, port: u16, buffer: Buffer, more: &[
     })
 }
 
-fn weir(folder: &Path, buffer: Buffer) -> (Program, Option<Program>) {
+fn weir(folder: &Path, buffer: Buffer, ranked: bool) -> (Program, Option<Program>) {
     let yaml = folder.join("yaml");
     fs::create_dir_all(&yaml).expect("the folder is writable");
     for name in ["collector.yaml", "zone1-profile.yaml"] {
         let text = fs::read_to_string(Path::new(QUICKSTART).join(name)).expect("the quickstart is there");
         let without_top = text.split("\n  top:").next().unwrap_or_default().to_owned() + "\n";
+        let text = if ranked { text } else { without_top };
         let collector = name == "collector.yaml" && buffer == Buffer::Default;
-        let text = without_top + if collector { DEFAULT_BUFFER } else { "" };
+        let text = text + if collector { DEFAULT_BUFFER } else { "" };
         fs::write(yaml.join(name), text).expect("the folder is writable");
     }
     for role in ["edge", "aggregator"] {
