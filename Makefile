@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint docs deny unit e2e ui ui-check ui-test generate bench bench-peers corpus fuzz tools tools-test root
+.PHONY: help run test check fmt lint docs deny unit e2e ui ui-check ui-test generate bench bench-peers corpus fuzz tools tools-test tools-peers root
 
 export CARGO_TERM_COLOR ?= auto
 UI := collector/ui
@@ -73,7 +73,7 @@ bench: ## Run the benches: times by criterion, instructions by valgrind
 	@command -v valgrind >/dev/null || { echo "make: valgrind is missing: apt install valgrind" >&2; exit 1; }
 	cargo bench -p collector
 
-bench-peers: root ## Measure Weir's edge beside nfcapd, sfcapd and nfprofile; writes collector/benches/runs/<date>.md (needs root)
+bench-peers: root tools-peers ## Measure Weir's edge beside nfcapd, sfcapd and nfprofile; writes collector/benches/runs/<date>.md (needs root)
 	cargo build --release --quiet --locked -p collector
 	cargo bench --quiet --locked -p e2e --bench peers
 
@@ -99,6 +99,11 @@ tools-test:
 	need softflowd "apt install softflowd"; need ovs-vsctl "apt install openvswitch-switch"; \
 	need pmacctd "apt install pmacct"; need ping "apt install iputils-ping"; \
 	need ip "apt install iproute2"; need chromium "apt install chromium"
+
+tools-peers:
+	@need() { command -v $$1 >/dev/null || { echo "make: $$1 is missing: $$2" >&2; exit 1; }; }; \
+	need nfcapd "apt install nfdump"; need nfprofile "apt install nfdump"; need sfcapd "apt install nfdump-sflow"; \
+	need ip "apt install iproute2"
 
 root:
 	@[ "$$(id -u)" = 0 ] || { echo "make test: needs root, for network namespaces: run it as root, or 'make check' for the part that does not" >&2; exit 1; }

@@ -210,9 +210,12 @@ fn weir(folder: &Path, buffer: Buffer, ranked: bool) -> (Program, Option<Program
 
 /// Flow records that the aggregator knows of, once it has all that the stopped edge had.
 fn aggregated() -> u64 {
-    let mut command = Command::new("curl");
-    command.args(["--silent", "--fail", "http://127.0.0.1:8470/api/v1/exporters"]);
-    let answer: serde_json::Value = serde_json::from_str(&output_of(command)).expect("the API answers JSON");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answer = runtime.expect("a runtime starts").block_on(async {
+        let answer = reqwest::get("http://127.0.0.1:8470/api/v1/exporters").await?;
+        answer.error_for_status()?.json::<serde_json::Value>().await
+    });
+    let answer = answer.expect("the API answers");
     let streams = answer["exporters"].as_array().expect("a list of exporters");
     streams.iter().filter_map(|stream| stream["records"].as_u64()).sum()
 }
