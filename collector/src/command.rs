@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use crds::config::Transport;
 
 use crate::telemetry::LogOptions;
 
@@ -93,9 +94,11 @@ fn dispatch(weir: Weir) -> Result<(), Failure> {
 }
 
 /// The ready line: what can be reached where, on standard output, so that programs can wait for it.
-fn ready(addresses: &[String], listeners: &[(String, SocketAddr)]) {
+fn ready<'a>(addresses: &[String], listeners: impl Iterator<Item = (&'a str, Transport, SocketAddr)>) {
     use std::io::Write;
-    let listeners = listeners.iter().map(|(name, address)| format!("{name} udp port {}", address.port()));
+    let listeners = listeners.map(|(name, transport, address)| {
+        format!("{name} {} port {}", transport.name().to_lowercase(), address.port())
+    });
     let all: Vec<String> = addresses.iter().cloned().chain(listeners).collect();
     // Nobody may be reading any more; the program runs all the same.
     drop(writeln!(std::io::stdout(), "weir is ready: {}", all.join(", ")));

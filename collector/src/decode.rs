@@ -115,6 +115,21 @@ impl Decoder {
         }
     }
 
+    /// A decoder of IPFIX over TCP: what a connection announced is for that connection alone (RFC 7011 8.1), until
+    /// [`Decoder::close`].
+    pub fn of_connections(limits: Limits) -> Self {
+        let mut decoder = Self::new(limits);
+        decoder.sets.keep_apart();
+        decoder
+    }
+
+    /// Ends a connection: its streams with their templates, and what its options told.
+    pub fn close(&mut self, listener: u16, exporter: IpAddr, port: u16) {
+        for (stream, key) in self.streams.close(listener, exporter, port) {
+            self.sets.forget(stream, &key);
+        }
+    }
+
     /// Decodes a datagram into `batch`. `full` consumes the batch whenever it has no room left.
     pub fn decode(&mut self, datagram: &Datagram<'_>, batch: &mut Batch, full: &mut dyn FnMut(&mut Batch)) {
         let mut output = Output::new(batch, full);

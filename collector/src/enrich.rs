@@ -217,7 +217,12 @@ mod tests {
     use crate::flow::{ColumnSet, Protocol, TimeFrom};
 
     fn listeners() -> Vec<ListenerConfig> {
-        let listener = |name: &str| ListenerConfig { name: name.into(), protocol: Accepts::Auto, port: 0 };
+        let listener = |name: &str| ListenerConfig {
+            name: name.into(),
+            protocol: Accepts::Auto,
+            transport: crds::config::Transport::Udp,
+            port: 0,
+        };
         vec![listener("netflow"), listener("any")]
     }
 

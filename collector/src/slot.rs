@@ -288,16 +288,39 @@ pub struct StreamReport {
 }
 
 /// What one listener's sockets counted since the last block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerReport {
     /// The listener's name.
     pub listener: String,
-    /// Datagrams read.
+    /// Datagrams, or messages of TCP connections, read.
     pub datagrams: u64,
-    /// Datagrams that the kernel dropped because the receive buffer was full (SO_RXQ_OVFL).
-    pub kernel_drops: u64,
+    /// Datagrams that the kernel dropped because a receive buffer was full (SO_RXQ_OVFL), by socket; none for TCP.
+    pub kernel_drops: Vec<u64>,
+    /// TCP connections that were open.
+    pub connections: u32,
+    /// TCP connections that were closed, by reason.
+    pub closed: Vec<(String, u64)>,
     /// Datagrams that belong to no stream, by reason (`wrong_protocol`, `truncated_header` ...).
     pub rejected: Vec<(String, u64)>,
+}
+
+impl ListenerReport {
+    /// Adds what happened later.
+    pub fn add(&mut self, more: &Self) {
+        self.datagrams = self.datagrams.saturating_add(more.datagrams);
+        add_by_place(&mut self.kernel_drops, &more.kernel_drops);
+        self.connections = more.connections;
+        add_reasons(&mut self.closed, &more.closed);
+        add_reasons(&mut self.rejected, &more.rejected);
+    }
+}
+
+/// Adds counts that stand in the same place.
+pub fn add_by_place(totals: &mut Vec<u64>, more: &[u64]) {
+    totals.resize(totals.len().max(more.len()), 0);
+    for (total, more) in totals.iter_mut().zip(more) {
+        *total = total.saturating_add(*more);
+    }
 }
 
 /// What a spool that was full, or could not write, gave up: the counts of these blocks are lost, their

@@ -68,7 +68,12 @@ fn decoding_takes_no_memory_once_the_exporter_is_known() {
 
 #[test]
 fn a_million_spoofed_exporters_take_a_bounded_memory_and_disturb_nobody_named() {
-    let listeners = [ListenerConfig { name: "any".into(), protocol: Protocol::Auto, port: 0 }];
+    let listeners = [ListenerConfig {
+        name: "any".into(),
+        protocol: Protocol::Auto,
+        transport: crds::config::Transport::Udp,
+        port: 0,
+    }];
     let named = SourceConfig {
         name: "core".into(),
         prefixes: vec!["192.0.2.0/24".parse().unwrap()],

@@ -10,7 +10,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{OutCounters, Protocol, Tunnel};
+use crate::config::{OutCounters, Protocol, Transport, Tunnel};
 use crate::limits::{NAME_LENGTH_RULE, NAME_RULE, label_selector};
 
 /// Collects NetFlow, IPFIX and sFlow: which ports listen, which exporters send, how long series are kept.
@@ -34,13 +34,13 @@ use crate::limits::{NAME_LENGTH_RULE, NAME_RULE, label_selector};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FlowCollectorSpec {
-    /// UDP ports on which flows are taken. Absent: `netflow` 2055 (NetFlow), `ipfix` 4739 (IPFIX), `sflow`
+    /// Ports on which flows are taken. Absent: `netflow` 2055 (NetFlow), `ipfix` 4739 (IPFIX), `sflow`
     /// 6343 (SFlow) and `any` 9996 (Auto). A change needs a restart of the edges.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(
         merge_strategy = ListMerge::Map(vec!["name".into()]),
-        validation = Rule::new("self.all(a, self.exists_one(b, b.port == a.port))").message("each port stands once: two listeners cannot share one")
+        validation = Rule::new("self.all(a, self.exists_one(b, b.port == a.port && (has(b.transport) ? b.transport : 'UDP') == (has(a.transport) ? a.transport : 'UDP')))").message("each port stands once for each transport: two listeners cannot share one")
     )]
     pub listeners: Vec<Listener>,
 
@@ -74,9 +74,12 @@ pub struct FlowCollectorSpec {
     pub profile_selector: Option<LabelSelector>,
 }
 
-/// A UDP port on which the edge listens, over IPv4 and IPv6.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A port on which the edge listens, over IPv4 and IPv6.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.transport) || self.transport != 'TCP' || self.protocol == 'IPFIX'").message("only IPFIX comes over TCP: use protocol IPFIX, or transport UDP")
+)]
 pub struct Listener {
     /// The name by which sources refer to it: lower case letters, digits and dashes, at most 15 characters.
     #[schemars(length(min = 1, max = 15), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
@@ -86,7 +89,11 @@ pub struct Listener {
     /// apart by the version word). Anything else that arrives is counted as wrong_protocol.
     pub protocol: Protocol,
 
-    /// UDP port.
+    /// UDP, or TCP for IPFIX (RFC 7011 10.4). Absent: UDP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+
+    /// The port.
     #[schemars(range(min = 1, max = 65535), extend("format" = "int32"))]
     pub port: u16,
 }

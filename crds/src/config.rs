@@ -30,7 +30,29 @@ pub enum Protocol {
     Auto,
 }
 
-/// A UDP port on which the edge listens.
+/// Over what flows come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Transport {
+    /// Datagrams.
+    #[default]
+    #[serde(rename = "UDP")]
+    Udp,
+    /// Connections, for IPFIX alone (RFC 7011 10.4).
+    #[serde(rename = "TCP")]
+    Tcp,
+}
+
+impl Transport {
+    /// As written in YAML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+}
+
+/// A port on which the edge listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListenerConfig {
@@ -38,7 +60,10 @@ pub struct ListenerConfig {
     pub name: String,
     /// What it takes.
     pub protocol: Protocol,
-    /// UDP port; 0 lets the system choose (tests).
+    /// Datagrams or connections.
+    #[serde(default)]
+    pub transport: Transport,
+    /// The port; 0 lets the system choose (tests).
     pub port: u16,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{LISTENERS, STREAMS, StoreError};
 use super::view::{ListenerView, StreamView};
-use crate::slot::{Block, SequenceUnit, SpoolId, StreamCounts, StreamKey, StreamReport, add_reasons};
+use crate::slot::{Block, ListenerReport, SequenceUnit, SpoolId, StreamCounts, StreamKey, StreamReport};
 
 /// A stream's totals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,9 +26,7 @@ pub(super) struct Stream {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Listener {
     edge: String,
-    datagrams: u64,
-    kernel_drops: u64,
-    rejected: Vec<(String, u64)>,
+    totals: ListenerReport,
 }
 
 /// All totals, and which of them changed since they were last saved.
@@ -51,9 +49,7 @@ impl Ledger {
         for report in &block.listeners {
             let listener = self.listeners.entry((block.spool, report.listener.clone())).or_default();
             listener.edge.clone_from(&block.edge);
-            listener.datagrams = listener.datagrams.saturating_add(report.datagrams);
-            listener.kernel_drops = listener.kernel_drops.saturating_add(report.kernel_drops);
-            add_reasons(&mut listener.rejected, &report.rejected);
+            listener.totals.add(report);
         }
         self.evict(limit);
     }
@@ -116,10 +112,7 @@ impl Ledger {
     pub(super) fn listeners(&self) -> Vec<ListenerView> {
         let view = |((_, name), l): (&(SpoolId, String), &Listener)| ListenerView {
             edge: l.edge.clone(),
-            listener: name.clone(),
-            datagrams: l.datagrams,
-            kernel_drops: l.kernel_drops,
-            rejected: l.rejected.clone(),
+            totals: ListenerReport { listener: name.clone(), ..l.totals.clone() },
         };
         self.listeners.iter().map(view).collect()
     }

@@ -195,14 +195,8 @@ pub struct StreamView {
 pub struct ListenerView {
     /// The edge.
     pub edge: String,
-    /// The listener's name.
-    pub listener: String,
-    /// Datagrams read.
-    pub datagrams: u64,
-    /// Datagrams dropped by the kernel.
-    pub kernel_drops: u64,
-    /// Datagrams that belong to no stream, by reason.
-    pub rejected: Vec<(String, u64)>,
+    /// Sums of all blocks, under the listener's name.
+    pub totals: crate::slot::ListenerReport,
 }
 
 /// How far one edge has come.

@@ -62,7 +62,7 @@ impl Aggregator {
         let answering = running::watch_health(&folder, &health)?;
         let deliveries = central.ingest.map(|address| format!("edges deliver to http://{address}"));
         let page = format!("page and API http://{}", central.api);
-        ready(&[Some(page), deliveries].into_iter().flatten().collect::<Vec<_>>(), &[]);
+        ready(&[Some(page), deliveries].into_iter().flatten().collect::<Vec<_>>(), std::iter::empty());
         let mut file = ConfigFile::new(&self.config);
         let stop = running::stop_signal()?;
         tokio::pin!(stop);

@@ -155,6 +155,11 @@ impl Sets {
         Ok(header.rest)
     }
 
+    /// Has every stream use only the templates that it announced itself.
+    pub(super) fn keep_apart(&mut self) {
+        self.templates.keep_apart();
+    }
+
     /// Drops what a stream told, which lost its place.
     pub(super) fn forget(&mut self, stream: u32, key: &Key) {
         self.templates.forget(stream, key);

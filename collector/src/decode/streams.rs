@@ -50,6 +50,9 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// For the connections of one receiving thread, which are few.
+    pub const CONNECTIONS: Self = Self { streams: 4_096, newcomers: 1024 };
+
     /// The part of one of several decoders that share them.
     #[must_use]
     pub fn shared_by(self, decoders: usize) -> Self {
@@ -82,6 +85,8 @@ pub(super) struct Stream {
     /// When the first datagram since the last cut came.
     heard_ms: u64,
     last_ms: u64,
+    /// Its connection has ended.
+    closed: bool,
     standing: Standing,
     touched: bool,
 }
@@ -107,6 +112,7 @@ impl Stream {
             first_ms: now_ms,
             heard_ms: now_ms,
             last_ms: now_ms,
+            closed: false,
             standing,
             touched: false,
         }
@@ -203,6 +209,8 @@ pub(super) struct Streams {
     watermarks: HashMap<Key, (u32, u64), foldhash::fast::RandomState>,
     last: Option<(Key, u32)>,
     evicted: Option<(u32, Key)>,
+    /// Streams of connections that have ended: their places are free once their counts are taken.
+    closed: Vec<u32>,
     searched_ms: u64,
 }
 
@@ -230,6 +238,7 @@ impl Streams {
             watermarks: HashMap::default(),
             last: None,
             evicted: None,
+            closed: Vec::new(),
             searched_ms: 0,
         }
     }
@@ -288,6 +297,24 @@ impl Streams {
         self.evicted.take()
     }
 
+    /// Ends the streams of one connection, and gives them. What was counted on them is still reported.
+    pub(super) fn close(&mut self, listener: u16, exporter: IpAddr, port: u16) -> Vec<(u32, Key)> {
+        let of_it = |stream: &Stream| {
+            let key = &stream.key;
+            !stream.closed && (key.listener, key.exporter, key.port) == (listener, exporter, port)
+        };
+        let mut ended = Vec::new();
+        for (at, stream) in (0..).zip(&mut self.streams).filter(|(_, stream)| of_it(stream)) {
+            stream.closed = true;
+            self.index.remove(&stream.key);
+            self.newcomers.retain(|newcomer| *newcomer != at);
+            ended.push((at, stream.key));
+        }
+        self.closed.extend(ended.iter().map(|(at, _)| *at));
+        self.last = None;
+        ended
+    }
+
     /// The stream at an index that [`Streams::find`] gave.
     pub(super) fn at(&mut self, index: u32) -> &mut Stream {
         &mut self.streams[index as usize]
@@ -341,6 +368,9 @@ impl Streams {
 
     /// A free index, or that of a stream that has to go.
     fn place(&mut self, named: bool, now_ms: u64) -> Option<u32> {
+        if let Some(free) = self.closed.iter().position(|at| !self.streams[*at as usize].touched) {
+            return Some(self.closed.swap_remove(free));
+        }
         if !named && self.newcomers.len() >= self.limits.newcomers {
             return self.evict_newcomer(now_ms);
         }
@@ -369,7 +399,7 @@ impl Streams {
         }
         self.searched_ms = now_ms;
         let goes = self.streams.iter().enumerate().skip(1);
-        let goes = goes.filter(|(_, stream)| !stream.touched && stream.may_go(now_ms));
+        let goes = goes.filter(|(_, stream)| !stream.touched && !stream.closed && stream.may_go(now_ms));
         let at = u32::try_from(goes.min_by_key(|(_, stream)| stream.last_ms)?.0).ok()?;
         self.newcomers.retain(|newcomer| *newcomer != at);
         self.forget(at);

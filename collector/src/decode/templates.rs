@@ -59,6 +59,8 @@ pub(super) struct Templates {
     streams: Vec<Vec<Entry>>,
     shared: HashMap<(Domain, u16), Shared, foldhash::fast::RandomState>,
     bytes: usize,
+    /// Nobody uses another's.
+    apart: bool,
 }
 
 fn domain(key: &Key) -> Domain {
@@ -66,6 +68,11 @@ fn domain(key: &Key) -> Domain {
 }
 
 impl Templates {
+    /// Has every stream use only its own.
+    pub(super) fn keep_apart(&mut self) {
+        self.apart = true;
+    }
+
     /// The template by which a stream's set is read.
     pub(super) fn find(&mut self, stream: u32, key: &Key, id: u16, now_ms: u64) -> Option<&Arc<Program>> {
         let entries = self.streams.get_mut(stream as usize).map(Vec::as_mut_slice).unwrap_or_default();
@@ -151,6 +158,9 @@ impl Templates {
 
     /// Makes a template known to the other ports of its domain, unless they disagree about its shape.
     fn share(&mut self, stream: u32, key: &Key, id: u16, program: &Arc<Program>, now_ms: u64) {
+        if self.apart {
+            return;
+        }
         let fresh =
             || Shared { owner: stream, others: false, conflict_ms: None, program: Arc::clone(program) };
         let shared = self.shared.entry((domain(key), id)).or_insert_with(fresh);

@@ -219,9 +219,17 @@ fn merged(mut parts: Vec<Block>) -> Block {
     if parts.len() == 1 {
         return parts.remove(0);
     }
-    for part in parts.iter_mut().skip(1) {
-        part.additions.retain(|addition| !addition.rows.is_empty());
-        part.additions.iter_mut().for_each(|addition| addition.covered_ms = 0);
+    let mut connections = vec![0; parts.first().map_or(0, |part| part.listeners.len())];
+    for (index, part) in parts.iter_mut().enumerate() {
+        // Merging takes the last part's connections, as it does for blocks that follow each other.
+        for (report, open) in part.listeners.iter_mut().zip(&mut connections) {
+            *open += report.connections;
+            report.connections = *open;
+        }
+        if index > 0 {
+            part.additions.retain(|addition| !addition.rows.is_empty());
+            part.additions.iter_mut().for_each(|addition| addition.covered_ms = 0);
+        }
     }
     let slot_ms = parts.first().map_or(0, |part| part.slot_ms);
     ship::merged(&parts, slot_ms).unwrap_or_default()

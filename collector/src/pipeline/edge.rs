@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crds::config::EdgeConfig;
+use crds::config::{EdgeConfig, Transport};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -29,7 +29,7 @@ pub struct Edge {
     cutting: JoinHandle<()>,
     shipping: JoinHandle<()>,
     status: Arc<Mutex<Status>>,
-    listeners: Vec<(String, SocketAddr)>,
+    listeners: Vec<Bound>,
 }
 
 impl Edge {
@@ -48,7 +48,6 @@ impl Edge {
         let buffer = usize::try_from(config.receive.buffer).unwrap_or(usize::MAX);
         let (bound, receivers) = socket::open(&config.listeners, buffer, workers)?;
         advise(&bound, buffer);
-        let listeners = bound.into_iter().map(|bound| (bound.name, bound.address)).collect();
         let spool = Spool::open(folder, ship::Limits::default())?;
         let config = Arc::new(config);
         let hands = hire(&config, receivers, &spool.watermarks())?;
@@ -63,12 +62,12 @@ impl Edge {
         });
         let status = Arc::new(Mutex::new(Status::default()));
         let shipping = tokio::spawn(ship::run(spool, input, upstream, Arc::clone(&status)));
-        Ok(Self { config, stop, cutting, shipping, status, listeners })
+        Ok(Self { config, stop, cutting, shipping, status, listeners: bound })
     }
 
-    /// The listeners' names and addresses.
-    pub fn listeners(&self) -> &[(String, SocketAddr)] {
-        &self.listeners
+    /// How each listener is called, over what and where it listens.
+    pub fn listeners(&self) -> impl Iterator<Item = (&str, Transport, SocketAddr)> {
+        self.listeners.iter().map(|bound| (bound.name.as_str(), bound.transport, bound.address))
     }
 
     /// Puts profiles and sources into force at once, with a cut. Listeners and workers stay.
@@ -133,7 +132,8 @@ pub(super) fn hire(
         // One order at a time is under way; the second place is never taken.
         let (orders, taken) = sync_channel(2);
         let waker = receiver.waker();
-        let worker = Worker::new(receiver, decoder, stages, Arc::clone(config), taken);
+        let connected = Decoder::of_connections(Limits::CONNECTIONS);
+        let worker = Worker::new(receiver, (decoder, connected), stages, Arc::clone(config), taken);
         let thread = std::thread::Builder::new().name(format!("receive-{index}"));
         let thread = thread.spawn(move || worker.run()).map_err(StartError::Thread)?;
         hands.push(Hand { orders, waker, thread });
@@ -143,7 +143,8 @@ pub(super) fn hire(
 
 /// Says when the kernel gave less than was asked for, and what to do.
 fn advise(bound: &[Bound], wanted: usize) {
-    for Bound { name, address, buffer } in bound {
+    for Bound { name, address, buffer, .. } in bound {
+        let Some(buffer) = buffer else { continue };
         // The kernel doubles what it is asked for, for its own overhead.
         let usable = buffer / 2;
         if usable < wanted {

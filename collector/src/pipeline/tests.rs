@@ -3,7 +3,8 @@
 mod coverage;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use crds::config::{
     CONFIG_VERSION, ChannelConfig, EdgeConfig, ListenerConfig, ProfileConfig, Protocol, ReceiveConfig, Sign,
+    Transport,
 };
 use flow_generator::arguments::{Limit, Plan, Protocol as Spoken, Traffic};
 use flow_generator::encode::{Encoder, Identity, encoder};
@@ -23,7 +25,7 @@ use super::stages::Stages;
 use super::worker::{Order, Worker, unix_ms};
 use crate::decode::{Decoder, Limits};
 use crate::ship::Handover;
-use crate::slot::{Block, Counters, LIVE};
+use crate::slot::{Block, Counters, LIVE, Tally};
 use crate::socket;
 
 const SPOKEN: [Spoken; 4] = [Spoken::Netflow5, Spoken::Netflow9, Spoken::Ipfix, Spoken::Sflow];
@@ -53,7 +55,20 @@ fn config(profile: ProfileConfig) -> EdgeConfig {
         collector: "default/test".into(),
         slot_ms: 60_000,
         receive: ReceiveConfig { buffer: 4 << 20, ..ReceiveConfig::default() },
-        listeners: vec![ListenerConfig { name: "any".into(), protocol: Protocol::Auto, port: 0 }],
+        listeners: vec![
+            ListenerConfig {
+                name: "any".into(),
+                protocol: Protocol::Auto,
+                transport: Transport::Udp,
+                port: 0,
+            },
+            ListenerConfig {
+                name: "tcp".into(),
+                protocol: Protocol::Ipfix,
+                transport: Transport::Tcp,
+                port: 0,
+            },
+        ],
         sources: Vec::new(),
         profiles: vec![profile],
     }
@@ -77,6 +92,7 @@ impl Exporter {
         let plan = Plan {
             target: (address, 1).into(),
             protocol: spoken,
+            transport: flow_generator::arguments::Transport::Udp,
             rate: 1,
             limit: Limit::Never,
             exporters: vec![address],
@@ -112,6 +128,7 @@ fn sent(exporters: &[Exporter]) -> u64 {
 /// Workers and their cutter, whose blocks come out here.
 struct Rig {
     port: u16,
+    tcp: u16,
     config: watch::Sender<Arc<EdgeConfig>>,
     stop: oneshot::Sender<()>,
     blocks: mpsc::Receiver<Handover>,
@@ -127,7 +144,7 @@ impl Rig {
         let (stop, stopped) = oneshot::channel();
         let cutter = Cutter::new("edge", hands, configs, output);
         tokio::spawn(cutter.run(async { _ = stopped.await }));
-        Self { port: bound[0].address.port(), config, stop, blocks }
+        Self { port: bound[0].address.port(), tcp: bound[1].address.port(), config, stop, blocks }
     }
 
     async fn block(&mut self) -> Option<Block> {
@@ -250,7 +267,8 @@ fn worker(exporters: &[Exporter]) -> (Worker, SyncSender<Order>, u16) {
     let (bound, mut receivers) = socket::open(&config.listeners, 4 << 20, 1).unwrap();
     let (orders, taken) = sync_channel(2);
     let stages = Stages::new(&config).unwrap();
-    let worker = Worker::new(receivers.remove(0), Decoder::new(Limits::default()), stages, config, taken);
+    let decoders = (Decoder::new(Limits::default()), Decoder::of_connections(Limits::CONNECTIONS));
+    let worker = Worker::new(receivers.remove(0), decoders, stages, config, taken);
     (worker, orders, bound[0].address.port())
 }
 
@@ -279,13 +297,7 @@ fn from_socket_to_account_no_memory_is_taken_once_the_exporters_are_known() {
         for (datagram, exporter) in &datagrams {
             exporter.socket.send_to(datagram, ("127.0.0.1", port)).unwrap();
         }
-        let mut read = 0;
-        let taken = measure(|| {
-            while read < 4 {
-                read += worker.receive(Duration::from_secs(1));
-            }
-        });
-        taken.count_total
+        measure(|| while worker.receive(Duration::ZERO) > 0 {}).count_total
     };
     assert!(round(&mut worker) > 0, "strangers take memory");
     // A new slot takes memory: all of it has to happen within one.
@@ -299,4 +311,102 @@ fn from_socket_to_account_no_memory_is_taken_once_the_exporters_are_known() {
             return assert_eq!(taken, 0, "allocations for 1,200 datagrams of v5, v9, IPFIX and sFlow");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ipfix_over_tcp_counts_beside_udp_up_to_the_last_message_with_any_number_of_workers() {
+    let mut counted = Vec::new();
+    for workers in [1, 4] {
+        let rig = Rig::start(workers);
+        let mut exporters: Vec<_> = (1..=4).map(|number| Exporter::new(Spoken::Ipfix, number)).collect();
+        let connect = |_| TcpStream::connect(("127.0.0.1", rig.tcp)).unwrap();
+        let mut streams: Vec<_> = (0..4).map(connect).collect();
+        for round in 0..50 {
+            for (exporter, stream) in exporters.iter_mut().zip(&mut streams) {
+                let message = exporter.datagram(5);
+                exporter.sent += 5;
+                // Some messages come in two parts.
+                let (head, tail) = message.split_at(if round % 3 == 0 { 30 } else { message.len() });
+                stream.write_all(head).unwrap();
+                stream.write_all(tail).unwrap();
+            }
+            exporters[0].send(rig.port);
+        }
+        let blocks = rig.stop().await;
+        let counts = sums(&blocks);
+        assert_eq!(flows_of(LIVE, &counts), sent(&exporters), "{workers} workers");
+        let listener = |name: &str| {
+            let all = blocks.iter().flat_map(|block| &block.listeners);
+            let mut of_it = all.filter(|report| report.listener == name).cloned();
+            let first = of_it.next().unwrap();
+            of_it.fold(first, |mut sum, more| {
+                sum.add(&more);
+                sum
+            })
+        };
+        let (tcp, udp) = (listener("tcp"), listener("any"));
+        assert_eq!((tcp.datagrams, tcp.connections, tcp.kernel_drops.len()), (200, 4, 0));
+        assert_eq!((udp.datagrams, udp.connections, udp.kernel_drops), (50, 0, vec![0; socket::LANES]));
+        counted.push(counts);
+    }
+    assert_eq!(counted[0], counted[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_template_belongs_to_its_connection_and_goes_with_it() {
+    let mut rig = Rig::start(1);
+    let mut exporter = Exporter::new(Spoken::Ipfix, 1);
+    let to = ("127.0.0.1", rig.tcp);
+    let mut first = TcpStream::connect(to).unwrap();
+    let mut other = TcpStream::connect(to).unwrap();
+    // The first message alone announces the templates.
+    first.write_all(&exporter.datagram(5)).unwrap();
+    other.write_all(&exporter.datagram(6)).unwrap();
+    first.write_all(&exporter.datagram(7)).unwrap();
+    drop(first);
+    let mut blocks = vec![rig.block().await.unwrap()];
+    other.write_all(&exporter.datagram(8)).unwrap();
+    drop(other);
+    while !blocks
+        .iter()
+        .flat_map(|block| &block.listeners)
+        .any(|l| l.closed.iter().any(|(_, count)| *count > 0))
+    {
+        blocks.push(rig.block().await.unwrap());
+    }
+    blocks.extend(rig.stop().await);
+    assert_eq!(flows_of(LIVE, &sums(&blocks)), 12);
+    let mut unknown: BTreeMap<u16, u64> = BTreeMap::new();
+    for report in blocks.iter().flat_map(|block| &block.streams) {
+        *unknown.entry(report.key.port).or_default() += report.counts.unknown_template_sets;
+    }
+    let mut unknown: Vec<u64> = unknown.into_values().collect();
+    unknown.sort_unstable();
+    assert_eq!(unknown, [0, 2], "both messages of the other connection");
+}
+
+/// What python-ipfix 0.9.7 writes to a connection: 200 IPv4 records with a field of variable length (some past 255
+/// bytes) and 100 IPv6 records with counters of reduced size, the n-th of n packets and 100 n bytes.
+const OTHERS_STREAM: &[u8] = include_bytes!("../../tests/data/streams/python-ipfix-0.9.7.ipfix");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stream_of_another_implementation_is_counted_to_the_byte() {
+    let rig = Rig::start(1);
+    let mut stream = TcpStream::connect(("127.0.0.1", rig.tcp)).unwrap();
+    for piece in OTHERS_STREAM.chunks(701) {
+        stream.write_all(piece).unwrap();
+    }
+    drop(stream);
+    let blocks = rig.stop().await;
+    let counts = sums(&blocks);
+    let live = counts.iter().filter(|((profile, ..), _)| profile == LIVE).map(|(_, counters)| counters);
+    let (mut tcp, mut udp) = (Tally::default(), Tally::default());
+    for counters in live {
+        tcp.add(&counters.tcp);
+        udp.add(&counters.udp);
+    }
+    assert_eq!((tcp.flows, udp.flows), (200, 100));
+    assert_eq!((tcp.packets + udp.packets, tcp.bytes + udp.bytes), (45_150, 4_515_000));
+    let streams: Vec<_> = blocks.iter().flat_map(|block| &block.streams).collect();
+    assert!(streams.iter().all(|report| report.counts.missing == 0 && report.counts.undecodable.is_empty()));
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crds::config::{EdgeConfig, ListenerConfig};
+use crds::config::{EdgeConfig, ListenerConfig, Transport};
 use tokio::sync::oneshot;
 use tracing::error;
 
 use super::stages::Stages;
 use crate::decode::{Datagram, Decoder};
 use crate::flow::Batch;
-use crate::slot::{Block, ListenerReport, StreamReport};
-use crate::socket::{Received, Receiver};
+use crate::slot::{Block, ListenerReport, StreamReport, add_reasons};
+use crate::socket::{Closed, Event, Packet, Received, Receiver};
 use crate::telemetry::Repeated;
 
 /// How long a worker waits for datagrams before it looks up; orders wake it before.
@@ -39,6 +39,8 @@ pub(super) enum Order {
 pub(super) struct Worker {
     receiver: Receiver,
     decoder: Decoder,
+    /// For what comes over TCP, where a template belongs to its connection.
+    connected: Decoder,
     stages: Stages,
     batch: Batch,
     running: Arc<EdgeConfig>,
@@ -48,20 +50,23 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// A worker that counts by `config` and obeys `orders`.
+    /// A worker that counts by `config` and obeys `orders`. The first decoder is for datagrams, the other one for
+    /// connections.
     pub(super) fn new(
         receiver: Receiver,
-        mut decoder: Decoder,
+        (mut decoder, mut connected): (Decoder, Decoder),
         stages: Stages,
         config: Arc<EdgeConfig>,
         orders: mpsc::Receiver<Order>,
     ) -> Self {
         decoder.set_sources(&config.listeners, &config.sources);
+        connected.set_sources(&config.listeners, &config.sources);
         let mut batch = Batch::default();
         batch.want(&stages.columns());
         Self {
             receiver,
             decoder,
+            connected,
             stages,
             batch,
             running: config,
@@ -87,21 +92,19 @@ impl Worker {
         }
     }
 
-    /// Waits at most `wait`, and takes what came through all stages. Returns how many datagrams there were.
+    /// Waits at most `wait`, and takes what came through all stages. Returns 0 when the kernel holds nothing
+    /// more.
     pub(super) fn receive(&mut self, wait: Duration) -> usize {
-        let Self { receiver, decoder, stages, batch, running, .. } = self;
+        let Self { receiver, decoder, connected, stages, batch, running, .. } = self;
         let listeners = &running.listeners;
-        let read = receiver.receive(wait, |packet| {
-            let Some(listener) = listeners.get(usize::from(packet.listener)) else { return };
-            let datagram = Datagram {
-                listener: packet.listener,
-                accepts: listener.protocol,
-                exporter: packet.from,
-                port: packet.port,
-                received_ms: packet.received_ms,
-                payload: packet.payload,
-            };
-            decoder.decode(&datagram, batch, &mut |batch| stages.run(batch));
+        let read = receiver.receive(wait, |event| match event {
+            Event::Packet(packet) => {
+                let Some(listener) = listeners.get(usize::from(packet.peer.listener)) else { return };
+                let decoder =
+                    if packet.transport == Transport::Udp { &mut *decoder } else { &mut *connected };
+                decoder.decode(&datagram(&packet, listener), batch, &mut |batch| stages.run(batch));
+            }
+            Event::Closed(peer) => connected.close(peer.listener, peer.from, peer.port),
         });
         stages.run(batch);
         read.unwrap_or_else(|cause| {
@@ -139,6 +142,7 @@ impl Worker {
             Ok(()) => {
                 self.batch.want(&self.stages.columns());
                 self.decoder.set_sources(&config.listeners, &config.sources);
+                self.connected.set_sources(&config.listeners, &config.sources);
                 self.running = config;
             }
             Err(cause) => error!(%cause, "the new plan cannot run; the one before goes on"),
@@ -167,7 +171,13 @@ impl Worker {
         let elapsed = elapsed_ms(self.last_cut);
         self.last_cut = Instant::now();
         self.decoder.tick(now);
-        let (mut streams, rejected) = self.decoder.take_reports(&self.running.listeners);
+        self.connected.tick(now);
+        let (mut streams, mut rejected) = self.decoder.take_reports(&self.running.listeners);
+        let (connected, refused) = self.connected.take_reports(&self.running.listeners);
+        streams.extend(connected);
+        for (reasons, more) in rejected.iter_mut().zip(&refused) {
+            add_reasons(reasons, more);
+        }
         self.name_sources(&mut streams);
         let listeners = self.listeners(rejected);
         let Stages { enrich, accounts, .. } = &mut self.stages;
@@ -200,12 +210,34 @@ impl Worker {
         let mut rejected = rejected.into_iter();
         let report = |(listener, received): (&ListenerConfig, Received)| ListenerReport {
             listener: listener.name.clone(),
-            datagrams: received.datagrams,
-            kernel_drops: received.kernel_drops.iter().sum(),
+            datagrams: received.packets,
+            kernel_drops: match listener.transport {
+                Transport::Udp => received.kernel_drops.to_vec(),
+                Transport::Tcp => Vec::new(),
+            },
+            connections: received.connections,
+            closed: closed(&received),
             rejected: rejected.next().unwrap_or_default(),
         };
         self.running.listeners.iter().zip(received).map(report).collect()
     }
+}
+
+fn datagram<'a>(packet: &Packet<'a>, listener: &ListenerConfig) -> Datagram<'a> {
+    Datagram {
+        listener: packet.peer.listener,
+        accepts: listener.protocol,
+        exporter: packet.peer.from,
+        port: packet.peer.port,
+        received_ms: packet.received_ms,
+        payload: packet.payload,
+    }
+}
+
+/// The reasons that occurred.
+fn closed(received: &Received) -> Vec<(String, u64)> {
+    let counted = Closed::ALL.iter().zip(received.closed).filter(|(_, count)| *count > 0);
+    counted.map(|(reason, count)| (reason.name().to_owned(), count)).collect()
 }
 
 /// The wall clock.

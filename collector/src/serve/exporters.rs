@@ -94,8 +94,14 @@ pub struct Listener {
     pub listener: String,
     /// Datagrams read.
     pub datagrams: u64,
-    /// Datagrams that the kernel dropped because the receive buffer was full: the known part of what is missing.
+    /// Datagrams that the kernel dropped because a receive buffer was full: the known part of what is missing.
     pub kernel_drops: u64,
+    /// The same by socket: an exporter's address decides which of a UDP listener's eight it reaches.
+    pub socket_drops: Vec<u64>,
+    /// TCP connections that are open.
+    pub connections: u32,
+    /// TCP connections that were closed, by reason.
+    pub closed: BTreeMap<String, u64>,
     /// Datagrams that belong to no stream, by reason.
     pub rejected: BTreeMap<String, u64>,
 }
@@ -170,10 +176,13 @@ impl From<ListenerView> for Listener {
     fn from(view: ListenerView) -> Self {
         Self {
             edge: view.edge,
-            listener: view.listener,
-            datagrams: view.datagrams,
-            kernel_drops: view.kernel_drops,
-            rejected: view.rejected.into_iter().collect(),
+            listener: view.totals.listener,
+            datagrams: view.totals.datagrams,
+            kernel_drops: view.totals.kernel_drops.iter().sum(),
+            socket_drops: view.totals.kernel_drops,
+            connections: view.totals.connections,
+            closed: view.totals.closed.into_iter().collect(),
+            rejected: view.totals.rejected.into_iter().collect(),
         }
     }
 }

@@ -48,11 +48,18 @@ fn aggregator(values: &mut Values, reader: &Reader) {
 
 fn listeners(values: &mut Values, listeners: &[ListenerView]) {
     for view in listeners {
-        let labels = [view.edge.as_str(), view.listener.as_str()];
-        values.add(Metric::Datagrams, &labels, view.datagrams);
-        values.add(Metric::KernelDrops, &labels, view.kernel_drops);
-        for (reason, count) in &view.rejected {
-            values.add(Metric::RejectedDatagrams, &[&view.edge, &view.listener, reason], *count);
+        let totals = &view.totals;
+        let [edge, listener] = [view.edge.as_str(), totals.listener.as_str()];
+        values.add(Metric::Datagrams, &[edge, listener], totals.datagrams);
+        values.set(Metric::Connections, &[edge, listener], f64::from(totals.connections));
+        for (socket, drops) in totals.kernel_drops.iter().enumerate() {
+            values.add(Metric::KernelDrops, &[edge, listener, &socket.to_string()], *drops);
+        }
+        for (reason, count) in &totals.closed {
+            values.add(Metric::ConnectionsClosed, &[edge, listener, reason], *count);
+        }
+        for (reason, count) in &totals.rejected {
+            values.add(Metric::RejectedDatagrams, &[edge, listener, reason], *count);
         }
     }
 }

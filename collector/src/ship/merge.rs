@@ -8,7 +8,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use crate::slot::{
     Addition, Block, ChannelKey, Counters, ListenerReport, Row, SourceLags, StreamCounts, StreamKey,
-    StreamReport, add_reasons,
+    StreamReport,
 };
 
 /// One block for a run of blocks, oldest first, in slots of `slot_ms`: the same sums in fewer rows.
@@ -167,19 +167,13 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
         }
         for report in &block.listeners {
             match listeners.get_mut(&report.listener) {
-                Some(sum) => add_listener(sum, report),
+                Some(sum) => sum.add(report),
                 None => _ = listeners.insert(report.listener.clone(), report.clone()),
             }
         }
     }
     into.streams = streams.into_values().collect();
     into.listeners = listeners.into_values().collect();
-}
-
-fn add_listener(sum: &mut ListenerReport, more: &ListenerReport) {
-    sum.datagrams += more.datagrams;
-    sum.kernel_drops += more.kernel_drops;
-    add_reasons(&mut sum.rejected, &more.rejected);
 }
 
 #[cfg(test)]

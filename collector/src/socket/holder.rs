@@ -2,9 +2,15 @@
 
 use std::fs;
 
-/// Who holds a UDP port, as `name (pid n)`.
-pub(super) fn of(port: u16) -> Option<String> {
-    let inodes: Vec<String> = ["/proc/net/udp6", "/proc/net/udp"]
+use crds::config::Transport;
+
+/// Who holds a port, as `name (pid n)`.
+pub(super) fn of(transport: Transport, port: u16) -> Option<String> {
+    let tables = match transport {
+        Transport::Udp => ["/proc/net/udp6", "/proc/net/udp"],
+        Transport::Tcp => ["/proc/net/tcp6", "/proc/net/tcp"],
+    };
+    let inodes: Vec<String> = tables
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok())
         .flat_map(|table| inodes_of(&table, port))
@@ -17,7 +23,7 @@ pub(super) fn of(port: u16) -> Option<String> {
     })
 }
 
-/// The socket inodes of a local port in the text of /proc/net/udp.
+/// The socket inodes of a local port in the text of such a table.
 fn inodes_of(table: &str, port: u16) -> Vec<String> {
     let suffix = format!(":{port:04X}");
     let inode = |line: &str| {

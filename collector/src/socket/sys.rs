@@ -68,6 +68,11 @@ impl Area {
         }
     }
 
+    /// The area as one buffer, for bytes that are no datagrams.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.buffers.get_mut(..MESSAGE_BYTES).unwrap_or_default()
+    }
+
     /// The sender, the bytes and the segment size (0: not merged) of a message that was just read.
     pub(super) fn message(&self, index: usize) -> Option<(SocketAddr, &[u8], usize)> {
         let header = self.headers.get(index)?;

@@ -52,10 +52,14 @@ metrics! {
     /// Memory of this process that is in RAM.
     ResidentMemory "weir_resident_memory_bytes" Gauge [];
 
-    /// Datagrams read by a listener.
+    /// Datagrams, or messages of TCP connections, read by a listener.
     Datagrams "weir_datagrams_total" Counter ["edge", "listener"];
-    /// Datagrams that the kernel dropped because a listener's receive buffer was full.
-    KernelDrops "weir_kernel_drops_total" Counter ["edge", "listener"];
+    /// Datagrams that the kernel dropped because the receive buffer of one of a listener's sockets was full.
+    KernelDrops "weir_kernel_drops_total" Counter ["edge", "listener", "socket"];
+    /// TCP connections that are open.
+    Connections "weir_connections" Gauge ["edge", "listener"];
+    /// TCP connections that were closed, by reason.
+    ConnectionsClosed "weir_connections_closed_total" Counter ["edge", "listener", "reason"];
     /// Datagrams that belong to no stream, by reason.
     RejectedDatagrams "weir_rejected_datagrams_total" Counter ["edge", "listener", "reason"];
 

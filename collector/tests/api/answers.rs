@@ -137,6 +137,7 @@ async fn exporters_are_listed_with_their_loss_in_the_unit_of_the_protocol() {
         list["listeners"],
         json!([{
             "edge": "node-a", "listener": "netflow", "datagrams": 13, "kernelDrops": 3,
+            "socketDrops": [1, 0, 2], "connections": 0, "closed": {},
             "rejected": {"wrong_protocol": 1},
         }])
     );

@@ -69,7 +69,7 @@ async fn a_scraper_can_read_every_line_and_finds_what_the_edges_counted() {
     }
     for (name, label, expected) in [
         ("weir_datagrams_total", "listener=\"netflow\"", 13.0),
-        ("weir_kernel_drops_total", "edge=\"node-a\"", 3.0),
+        ("weir_kernel_drops_total", "socket=\"2\"", 2.0),
         ("weir_rejected_datagrams_total", "reason=\"wrong_protocol\"", 1.0),
         ("weir_records_total", "source=\"netflow-global\"", 30.0),
         ("weir_undecodable_total", "reason=\"truncated_set\"", 2.0),

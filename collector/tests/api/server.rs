@@ -215,8 +215,9 @@ fn listener() -> ListenerReport {
     ListenerReport {
         listener: "netflow".into(),
         datagrams: 13,
-        kernel_drops: 3,
+        kernel_drops: vec![1, 0, 2],
         rejected: vec![("wrong_protocol".into(), 1)],
+        ..ListenerReport::default()
     }
 }
 

@@ -92,7 +92,12 @@ impl Rig {
 }
 
 pub(crate) fn listeners() -> Vec<ListenerConfig> {
-    vec![ListenerConfig { name: "any".into(), protocol: Protocol::Auto, port: 9996 }]
+    vec![ListenerConfig {
+        name: "any".into(),
+        protocol: Protocol::Auto,
+        transport: crds::config::Transport::Udp,
+        port: 9996,
+    }]
 }
 
 fn read(batch: &Batch, run: &Run, row: usize) -> Row {

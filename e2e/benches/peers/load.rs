@@ -151,6 +151,7 @@ fn ring(protocol: Protocol, address: IpAddr, domain: u32, port: u16) -> Vec<Data
     let plan = Plan {
         target,
         protocol,
+        transport: flow_generator::arguments::Transport::Udp,
         rate: 1,
         limit: Limit::Never,
         exporters: vec![address],

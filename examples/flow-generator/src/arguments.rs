@@ -17,6 +17,8 @@ Examples:
     flow-generator -t 127.0.0.1 -p 9996
   Exactly 100000 flows as IPFIX, the same ones at every run:
     flow-generator -t 127.0.0.1 -p 4739 --protocol ipfix --flows 100000 --rate 50000 --seed 7
+  The same over TCP:
+    flow-generator -t 127.0.0.1 -p 4739 --protocol ipfix --transport tcp --flows 100000 --seed 7
   sFlow for one minute, as JSON into a file:
     flow-generator -t 127.0.0.1 -p 6343 --protocol sflow --duration 1m > sent.json
 
@@ -30,12 +32,15 @@ pub struct Arguments {
     /// Address or name of the collector.
     #[arg(short = 't', long, value_name = "HOST")]
     pub target: String,
-    /// UDP port of the collector.
+    /// Port of the collector.
     #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
     /// What the exporters speak.
     #[arg(long, value_enum, default_value_t = Protocol::Netflow5)]
     pub protocol: Protocol,
+    /// Over what they send; IPFIX alone has TCP.
+    #[arg(long, value_enum, default_value_t = Transport::Udp)]
+    pub transport: Transport,
     /// Flows (sFlow: samples) a second, all exporters together; the day's mean for demo traffic.
     #[arg(long, value_name = "N", default_value = "200")]
     pub rate: NonZeroU32,
@@ -75,6 +80,16 @@ pub enum Protocol {
     Sflow,
 }
 
+/// Over what exporters send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A connection an exporter (RFC 7011 10.4).
+    Tcp,
+}
+
 /// How the flows are mixed and paced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,6 +118,8 @@ pub struct Plan {
     pub target: SocketAddr,
     /// What the exporters speak.
     pub protocol: Protocol,
+    /// Over what they send.
+    pub transport: Transport,
     /// Flows a second, all exporters together.
     pub rate: u32,
     /// When it ends.
@@ -131,17 +148,24 @@ pub enum PlanError {
         "{0} is not a loopback address: made-up flows would reach a real network; add --allow-remote if that is meant"
     )]
     Remote(IpAddr),
+    /// A protocol that has no TCP.
+    #[error("only IPFIX is sent over TCP; add --protocol ipfix, or leave --transport out")]
+    Transport,
 }
 
 impl Plan {
     /// Checks and resolves what was given.
     ///
     /// # Errors
-    /// [`PlanError`]: the target does not resolve, or lies outside loopback without `--allow-remote`.
+    /// [`PlanError`]: the target does not resolve, or lies outside loopback without `--allow-remote`, or the protocol
+    /// has no such transport.
     pub fn new(arguments: &Arguments) -> Result<Self, PlanError> {
         let target = resolve(&arguments.target, arguments.port)?;
         if !target.ip().is_loopback() && !arguments.allow_remote {
             return Err(PlanError::Remote(target.ip()));
+        }
+        if arguments.transport == Transport::Tcp && arguments.protocol != Protocol::Ipfix {
+            return Err(PlanError::Transport);
         }
         let limit = match (arguments.flows, arguments.duration) {
             (Some(flows), _) => Limit::Flows(flows),
@@ -151,6 +175,7 @@ impl Plan {
         Ok(Self {
             target,
             protocol: arguments.protocol,
+            transport: arguments.transport,
             rate: arguments.rate.get(),
             limit,
             exporters: (0..arguments.exporters).map(|index| source_address(target.ip(), index)).collect(),
@@ -231,6 +256,14 @@ mod tests {
         assert!(refused.unwrap_err().to_string().contains("--allow-remote"));
         let allowed = Plan::new(&parse(&["-t", "192.0.2.1", "-p", "9996", "--allow-remote"]).unwrap());
         assert_eq!(allowed.unwrap().target.to_string(), "192.0.2.1:9996");
+    }
+
+    #[test]
+    fn only_ipfix_is_sent_over_tcp() {
+        let refused = Plan::new(&parse(&["-t", "127.0.0.1", "-p", "1", "--transport", "tcp"]).unwrap());
+        assert!(refused.unwrap_err().to_string().contains("--protocol ipfix"));
+        let words = ["-t", "127.0.0.1", "-p", "1", "--transport", "tcp", "--protocol", "ipfix"];
+        assert_eq!(Plan::new(&parse(&words).unwrap()).unwrap().transport, Transport::Tcp);
     }
 
     #[test]

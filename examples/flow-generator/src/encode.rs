@@ -25,6 +25,8 @@ pub trait Encoder {
     fn room(&self) -> usize;
     /// Octets that a flow takes of that room.
     fn size(&self, flow: &Flow) -> usize;
+    /// Has templates sent once alone, as over a connection (RFC 7011 8.1).
+    fn announce_once(&mut self) {}
     /// One datagram that holds these flows, sent at `now_ms` (Unix). The flows must fit into [`Encoder::room`].
     fn datagram(&mut self, flows: &[Flow], now_ms: u64) -> Vec<u8>;
 }

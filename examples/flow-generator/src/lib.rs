@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `traffic` invents flows from a seed, `encode` writes them as an exporter would, `sender` paces them over one
-//! UDP socket an exporter, and `summary` counts what left.
+//! socket an exporter, and `summary` counts what left.
 
 pub mod arguments;
 pub mod encode;

@@ -23,7 +23,7 @@ enum Failure {
 impl Failure {
     fn code(&self) -> ExitCode {
         match self {
-            Self::Plan(PlanError::Remote(_)) => ExitCode::from(2),
+            Self::Plan(PlanError::Remote(_) | PlanError::Transport) => ExitCode::from(2),
             _ => ExitCode::from(3),
         }
     }

@@ -1,13 +1,14 @@
 //! One socket an exporter, and the pace.
 
 use std::future::Future;
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use socket2::{Domain, Socket, Type};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::arguments::{Limit, Plan};
+use crate::arguments::{Limit, Plan, Transport};
 use crate::encode::{Encoder, Identity, encoder, sampling_rate};
 use crate::summary::{ExporterSummary, Summary, total};
 use crate::traffic::{Flow, Model, rate_factor};
@@ -16,6 +17,9 @@ use crate::traffic::{Flow, Model, rate_factor};
 const FLUSH_AFTER: Duration = Duration::from_millis(500);
 /// What may be caught up with after a stall; past it the time is lost rather than sent as one burst.
 const MOST_CATCH_UP: Duration = Duration::from_millis(100);
+
+/// How long a collector may take to answer a connection, or to make room in one.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why sending failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +32,7 @@ pub enum SendError {
         /// What the system said.
         reason: io::Error,
     },
-    /// A datagram was refused.
+    /// A connection, a datagram or a message was refused.
     #[error("cannot send to {target}: {reason}")]
     Send {
         /// The collector.
@@ -48,11 +52,18 @@ pub struct Sender {
 
 /// One exporter with the flows that wait for its next datagram.
 struct Exporter {
-    socket: UdpSocket,
+    way: Way,
     encoder: Box<dyn Encoder + Send>,
     waiting: Vec<Flow>,
     waiting_octets: usize,
     summary: ExporterSummary,
+}
+
+/// How an exporter's messages leave.
+enum Way {
+    /// Not connected: a collector that is not there yet is no error, as for a real exporter.
+    Udp(UdpSocket),
+    Tcp(TcpStream),
 }
 
 /// A token bucket over the clock: how many flows are due.
@@ -65,7 +76,7 @@ impl Sender {
     /// Opens a socket for each exporter; nothing is sent yet.
     ///
     /// # Errors
-    /// [`SendError::Bind`] when a source address cannot be used.
+    /// [`SendError::Bind`] when a source address cannot be used, [`SendError::Send`] when nobody takes a connection.
     pub fn open(plan: &Plan) -> Result<Self, SendError> {
         let start_ms = unix_ms();
         let exporters = (0_u32..).zip(&plan.exporters);
@@ -153,12 +164,24 @@ impl Sender {
 impl Exporter {
     fn open(plan: &Plan, address: IpAddr, domain: u32, start_ms: u64) -> Result<Self, SendError> {
         let failed = |reason| SendError::Bind { address, reason };
-        let socket = UdpSocket::bind((address, 0)).map_err(failed)?;
-        let port = socket.local_addr().map_err(failed)?.port();
-        let identity = Identity { address, domain, start_ms };
+        let mut encoder = encoder(plan.protocol, Identity { address, domain, start_ms });
+        let (way, local) = match plan.transport {
+            Transport::Udp => {
+                let socket = UdpSocket::bind((address, 0)).map_err(failed)?;
+                let local = socket.local_addr();
+                (Way::Udp(socket), local)
+            }
+            Transport::Tcp => {
+                encoder.announce_once();
+                let stream = connect(address, plan.target)?;
+                let local = stream.local_addr();
+                (Way::Tcp(stream), local)
+            }
+        };
+        let port = local.map_err(failed)?.port();
         Ok(Self {
-            socket,
-            encoder: encoder(plan.protocol, identity),
+            way,
+            encoder,
             waiting: Vec::new(),
             waiting_octets: 0,
             summary: ExporterSummary::new(address, port, domain),
@@ -175,19 +198,35 @@ impl Exporter {
         Ok(())
     }
 
-    /// The socket is not connected: a collector that is not there yet is no error, as for a real exporter.
     fn flush(&mut self, plan: &Plan) -> Result<(), SendError> {
         if self.waiting.is_empty() {
             return Ok(());
         }
         let datagram = self.encoder.datagram(&self.waiting, unix_ms());
         let failed = |reason| SendError::Send { target: plan.target, reason };
-        self.socket.send_to(&datagram, plan.target).map_err(failed)?;
+        match &mut self.way {
+            Way::Udp(socket) => socket.send_to(&datagram, plan.target).map(|_| ()),
+            Way::Tcp(stream) => stream.write_all(&datagram),
+        }
+        .map_err(failed)?;
         self.summary.add(&self.waiting, sampling_rate(plan.protocol));
         self.waiting.clear();
         self.waiting_octets = 0;
         Ok(())
     }
+}
+
+fn connect(address: IpAddr, target: SocketAddr) -> Result<TcpStream, SendError> {
+    let bound = || {
+        let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(address, 0).into())?;
+        Ok(socket)
+    };
+    let socket = bound().map_err(|reason| SendError::Bind { address, reason })?;
+    let connected = socket.connect_timeout(&target.into(), PATIENCE);
+    let connected = connected.and_then(|()| socket.set_write_timeout(Some(PATIENCE)));
+    connected.map_err(|reason| SendError::Send { target, reason })?;
+    Ok(socket.into())
 }
 
 impl Pace {

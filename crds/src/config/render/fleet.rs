@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use kube::core::Selector;
 
 use super::super::{
-    ListenerConfig, Protocol, ReceiveConfig, RetentionConfig, SamplingConfig, SourceConfig, duration,
-    palette, size,
+    ListenerConfig, Protocol, ReceiveConfig, RetentionConfig, SamplingConfig, SourceConfig, Transport,
+    duration, palette, size,
 };
 use super::{Fleet, Report, empty};
 use crate::collector::{Edge, FlowCollector, Listener, Retention, Sampling, Source, Step};
@@ -83,12 +83,22 @@ fn listeners(given: &[Listener], report: &mut Report) -> Vec<ListenerConfig> {
         if !names.insert(&listener.name) {
             report.at(format!("spec.listeners[{index}].name"), taken("listener", &listener.name));
         }
-        if !ports.insert(listener.port) {
+        let transport = listener.transport.unwrap_or_default();
+        if !ports.insert((listener.port, transport)) {
             let message = format!("port {} stands twice; give each listener its own", listener.port);
             report.at(format!("spec.listeners[{index}].port"), message);
         }
+        if transport == Transport::Tcp && listener.protocol != Protocol::Ipfix {
+            let message = "only IPFIX comes over TCP: use protocol IPFIX, or transport UDP";
+            report.at(format!("spec.listeners[{index}]"), message);
+        }
     }
-    let config = |l: &Listener| ListenerConfig { name: l.name.clone(), protocol: l.protocol, port: l.port };
+    let config = |l: &Listener| ListenerConfig {
+        name: l.name.clone(),
+        protocol: l.protocol,
+        transport: l.transport.unwrap_or_default(),
+        port: l.port,
+    };
     given.iter().map(config).collect()
 }
 
@@ -99,8 +109,12 @@ fn default_listeners() -> Vec<ListenerConfig> {
         ("sflow", Protocol::SFlow, 6343),
         ("any", Protocol::Auto, 9996),
     ];
-    let config =
-        |(name, protocol, port): (&str, _, _)| ListenerConfig { name: name.to_owned(), protocol, port };
+    let config = |(name, protocol, port): (&str, _, _)| ListenerConfig {
+        name: name.to_owned(),
+        protocol,
+        transport: Transport::Udp,
+        port,
+    };
     each.map(config).into()
 }
 

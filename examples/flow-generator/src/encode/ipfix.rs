@@ -31,6 +31,10 @@ impl Ipfix {
 }
 
 impl Encoder for Ipfix {
+    fn announce_once(&mut self) {
+        self.announcer.once();
+    }
+
     fn room(&self) -> usize {
         template::room(HEADER)
     }

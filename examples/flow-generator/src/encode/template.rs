@@ -39,13 +39,21 @@ const IPV6_NAMES: [(u16, u16); 5] = [(8, 27), (12, 28), (15, 62), (9, 29), (13, 
 #[derive(Debug, Default)]
 pub(super) struct Announcer {
     last: Option<(u32, u64)>,
+    once: bool,
 }
 
 impl Announcer {
+    /// Never again after the first time.
+    pub(super) fn once(&mut self) {
+        self.once = true;
+    }
+
     /// Whether the datagram with this number, sent at `now_ms`, must carry the templates.
     pub(super) fn due(&mut self, datagram: u32, now_ms: u64) -> bool {
         let due = self.last.is_none_or(|(number, at)| {
-            datagram.wrapping_sub(number) >= AGAIN_AFTER.0 || now_ms.saturating_sub(at) >= AGAIN_AFTER.1
+            let again =
+                datagram.wrapping_sub(number) >= AGAIN_AFTER.0 || now_ms.saturating_sub(at) >= AGAIN_AFTER.1;
+            again && !self.once
         });
         if due {
             self.last = Some((datagram, now_ms));
