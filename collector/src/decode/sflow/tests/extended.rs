@@ -189,7 +189,12 @@ fn a_record_that_has_no_column_or_is_too_short_costs_nothing_but_itself() {
 fn the_tunnels_that_an_exporters_source_names_are_taken_off_and_no_others() {
     use crds::config::{ListenerConfig, SourceConfig, Tunnel};
 
-    let listeners = [ListenerConfig { name: "sflow".into(), protocol: Accepts::SFlow, port: 6343 }];
+    let listeners = [ListenerConfig {
+        name: "sflow".into(),
+        protocol: Accepts::SFlow,
+        transport: crds::config::Transport::Udp,
+        port: 6343,
+    }];
     let source = |name: &str, prefix: &str, decapsulate| SourceConfig {
         name: name.into(),
         prefixes: vec![prefix.parse().unwrap()],
