@@ -93,7 +93,7 @@ pub struct Listener {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
 
-    /// The port.
+    /// Port to listen on.
     #[schemars(range(min = 1, max = 65535), extend("format" = "int32"))]
     pub port: u16,
 }
