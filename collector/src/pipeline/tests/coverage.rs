@@ -89,7 +89,7 @@ async fn a_silent_exporter_and_what_did_not_arrive_are_told_slot_by_slot() {
     let folder = tempfile::tempdir().unwrap();
     let (central, edge) = start(folder.path()).await;
     let exporters = [1, 2].map(|number| Exporter::new(super::SPOKEN[1], number));
-    let port = edge.listeners()[0].1.port();
+    let port = edge.listeners().next().unwrap().2.port();
     let mut senders = Senders { exporters, port, made: 0, lost: 0, sent: Default::default() };
 
     let (begin, started) = (super::unix_ms(), Instant::now());
