@@ -102,7 +102,7 @@ pub(super) async fn profile(name: String, shared: Arc<Shared>, pairs: Pairs) -> 
         ("to" = Option<u64>, Query, description = "Unix ms, exclusive; rounded up to a step; default: now"),
         ("step" = Option<u64>, Query, description = "milliseconds of a bucket: a multiple of the slot length; default: the \
             finest usual one (10 s, 1 min, 5 min, 1 h, 1 d ...) that gives each series at most 1,000 values and, for \
-            rates and maxima, is not finer than `reportedWithin` by more than a tenth. More than \
+            rates and maxima, is not finer than `reportedWithin` by more than a quarter. More than \
             20,000 values a series, or a step that is no longer kept so far back, is answered with a problem that \
             names the smallest one allowed in `smallestStep`"),
         ("channels" = Option<String>, Query, description = "names, separated by commas; default: all"),

@@ -24,7 +24,7 @@ it('says that the server is away, goes on by itself when it is back, and shows t
     weir.keepSending('netflow', 'netflow5', 500);
     const context = await browser.newContext();
     const page = await context.newPage();
-    await page.goto(weir.url);
+    await page.goto(`${weir.url}/?steps=finest`);
     const status = page.locator('.link');
     await expect.poll(() => status.innerText(), POLL).toBe('Live');
     await expect.poll(() => pixels(page, '#A787FF'), POLL).toBeGreaterThan(0);

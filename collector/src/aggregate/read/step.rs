@@ -13,10 +13,10 @@ const BUCKETS: u64 = 100_000;
 /// What a question without a step should get at most.
 const USUAL_POINTS: u64 = 1_000;
 
-/// Whether a step is no finer than the steps in which long flows are reported. A tenth is granted: a timeout of
-/// a minute is told a moment after the minute.
+/// Whether a step is no finer than the steps in which long flows are reported. A quarter is granted: exporters
+/// look only every few seconds for flows whose timeout is over.
 fn is_no_comb(step_ms: u64, within_ms: Option<u64>) -> bool {
-    within_ms.is_none_or(|within| within <= step_ms + step_ms / 10)
+    within_ms.is_none_or(|within| within <= step_ms + step_ms / 4)
 }
 
 /// Multiples of the slot that divide a minute, then steps that people use, in milliseconds.

@@ -19,7 +19,7 @@ export function PaceNote({ window, view, onView }: Props) {
     return null;
   }
   return (
-    <p className="changes quiet">
+    <p className="pace quiet">
       These exporters report flows in steps of {paceText(reportedWithin)}: finer than this is a comb.{' '}
       <label className="finest">
         <input

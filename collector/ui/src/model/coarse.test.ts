@@ -5,9 +5,9 @@ import type { SeriesWindow } from './series';
 it('draws rates in the window’s own steps where sources report within them, else in the next usual ones', () => {
   const of = (step: number, reportedWithin: number | null) => rateStep({ step, reportedWithin });
   expect(of(10_000, null)).toBe(10_000);
-  expect(of(10_000, 11_000)).toBe(10_000);
-  expect(of(10_000, 12_000)).toBe(20_000);
-  expect(of(10_000, 61_000)).toBe(60_000);
+  expect(of(10_000, 12_000)).toBe(10_000);
+  expect(of(10_000, 13_000)).toBe(20_000);
+  expect(of(10_000, 68_000)).toBe(60_000);
   expect(of(10_000, 1_830_000)).toBe(1_800_000);
   expect(of(12_000, 30_000)).toBe(60_000);
   expect(of(3_600_000, 1_830_000)).toBe(3_600_000);

@@ -8,6 +8,8 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+const GRANTED = 1.25;
+
 /** Steps that people use. */
 const STEPS = [
   ...[1, 2, 3, 5, 10, 15, 20, 30].map((n) => n * SECOND),
@@ -17,13 +19,13 @@ const STEPS = [
 ];
 
 /** The finest step in which rates of this window are no comb: its own, where its sources report within that.
- * A tenth more makes no comb: a timeout of a minute is told a moment after the minute. */
+ * A quarter more is granted: exporters look only every few seconds for flows whose timeout is over. */
 export function rateStep(window: Pick<SeriesWindow, 'step' | 'reportedWithin'>): number {
   const { step, reportedWithin } = window;
-  if (reportedWithin === null || reportedWithin <= 1.1 * step) {
+  if (reportedWithin === null || reportedWithin <= GRANTED * step) {
     return step;
   }
-  const fits = (coarse: number) => coarse % step === 0 && reportedWithin <= 1.1 * coarse;
+  const fits = (coarse: number) => coarse % step === 0 && reportedWithin <= GRANTED * coarse;
   return STEPS.find(fits) ?? Math.ceil(reportedWithin / step) * step;
 }
 

@@ -182,10 +182,10 @@ function Key() {
         <span className="hatch" aria-hidden="true" /> nothing collected
       </span>
       <span className="key">
-        <span className="swatch absent" aria-hidden="true" /> exporter silent
+        <span className="lane-key absent" aria-hidden="true" /> exporter silent
       </span>
       <span className="key">
-        <span className="swatch missing" aria-hidden="true" /> records missing
+        <span className="lane-key missing" aria-hidden="true" /> records missing
       </span>
     </>
   );
