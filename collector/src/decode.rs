@@ -7,6 +7,7 @@
 mod counters;
 mod decapsulation;
 mod execute;
+mod extras;
 mod facts;
 mod fields;
 mod finish;

@@ -9,6 +9,7 @@
 mod column;
 mod csv;
 mod element;
+mod from;
 mod hits;
 mod json;
 mod reverse;
@@ -19,12 +20,15 @@ mod table;
 pub use column::{Column, ColumnSet, Group, Kind};
 pub use csv::{write_csv, write_csv_header};
 pub use element::is_structured;
+pub use from::{CountersFrom, SamplingFrom, TimeFrom};
 pub use hits::{Group as ChannelGroup, HitList, Hits, Mask};
 pub use json::write_json;
 pub use row::{Row, rows};
 pub use scale::{scale, scaled};
 pub use table::write_table;
 
+use std::fmt;
+use std::io::Write;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The most rows that one batch holds.
@@ -99,84 +103,6 @@ impl Protocol {
     pub fn named(name: &str) -> Option<Self> {
         let all = [Self::NetFlow5, Self::NetFlow7, Self::NetFlow9, Self::Ipfix, Self::SFlow5];
         all.into_iter().find(|protocol| protocol.name() == name)
-    }
-}
-
-/// How a run's sampling rate became known; shown as `sampling_from`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SamplingFrom {
-    /// In the data record itself.
-    Record,
-    /// In the message header (NetFlow v5, sFlow samples).
-    Header,
-    /// From options data of the same stream.
-    Options,
-    /// From `sources[].sampling` in the FlowCollector.
-    Spec,
-    /// Not known: the column `sampling_rate` is absent.
-    #[default]
-    None,
-}
-
-impl SamplingFrom {
-    /// The value shown in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Record => "record",
-            Self::Header => "header",
-            Self::Options => "options",
-            Self::Spec => "spec",
-            Self::None => "none",
-        }
-    }
-}
-
-/// Where a record's start and end times came from, when it was not the record itself; shown as `time_from`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TimeFrom {
-    /// From time elements of the record.
-    #[default]
-    Record,
-    /// The record had none: the message's export time.
-    Export,
-    /// The protocol has none (sFlow): the time of receipt.
-    Received,
-}
-
-impl TimeFrom {
-    /// The value shown in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Record => "record",
-            Self::Export => "export",
-            Self::Received => "received",
-        }
-    }
-}
-
-/// From which elements `packets` and `bytes` come where it is not 1 and 2; the column `counters_from` holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum CountersFrom {
-    /// 85 and 86: totals since the flow began.
-    Total,
-    /// 231 and 298: what the initiator sent.
-    Initiator,
-    /// 23 and 24: behind the observation point.
-    Post,
-    /// A vendor's elements, under its enterprise number.
-    Vendor,
-}
-
-impl CountersFrom {
-    /// The value shown in JSON, by the column's number.
-    pub const fn name(number: u8) -> &'static str {
-        match number {
-            0 => "total",
-            1 => "initiator",
-            2 => "post",
-            _ => "vendor",
-        }
     }
 }
 
@@ -417,6 +343,21 @@ impl Batch {
         let start = u32::try_from(self.arena.len()).unwrap_or(u32::MAX);
         self.arena.extend_from_slice(bytes);
         TextRef { start, len: u16::try_from(bytes.len()).unwrap_or(0) }
+    }
+
+    /// Keeps values as one text, separated by blanks: as many whole ones as [`TEXT_LIMIT`] has room for.
+    pub fn keep_list<T: fmt::Display>(&mut self, values: impl IntoIterator<Item = T>) -> TextRef {
+        let from = self.arena.len();
+        for value in values {
+            let before = self.arena.len();
+            let gap = if before == from { "" } else { " " };
+            if write!(self.arena, "{gap}{value}").is_err() || self.arena.len() - from > TEXT_LIMIT {
+                self.arena.truncate(before);
+                break;
+            }
+        }
+        let start = u32::try_from(from).unwrap_or(u32::MAX);
+        TextRef { start, len: u16::try_from(self.arena.len() - from).unwrap_or(0) }
     }
 
     /// The bytes behind a reference of this batch.

@@ -1,5 +1,7 @@
 //! Datagrams become rows: what each protocol's ordinary case gives, and what is counted.
 
+#[path = "decoding/applications.rs"]
+mod applications;
 #[path = "decoding/counters.rs"]
 mod counters;
 #[path = "decoding/differential.rs"]

@@ -1,6 +1,6 @@
 //! Runs a compiled template: each operation over all records of a set, straight into its column.
 
-use std::ops::Range;
+use std::fmt;
 
 use super::fields::Read;
 use super::program::{Op, Plain, Program};
@@ -260,10 +260,10 @@ fn texts(op: &Op, records: Records<'_>, batch: &mut Batch, run: &mut Run) {
     for (record, row) in run.rows().enumerate() {
         let bytes = records.field(op.place, record);
         let kept = match op.read {
-            Read::Acl => batch.keep_text(acl(bytes).as_bytes()),
-            Read::Application => batch.keep_text(application(bytes).as_bytes()),
+            Read::Acl => batch.keep_list(acl(bytes)),
+            Read::Application => batch.keep_list(application(bytes)),
             Read::Segments | Read::SegmentList | Read::SegmentHeader => {
-                batch.keep_text(segments::text(op.read, bytes).as_bytes())
+                batch.keep_list(segments::addresses(op.read, bytes))
             }
             _ => batch.keep_text(trimmed(bytes)),
         };
@@ -284,27 +284,31 @@ pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
 }
 
 /// `aabbccdd-11223344-00000000`: the ids of an access list, of its entry and of its extended entry.
-fn acl(bytes: &[u8]) -> String {
-    let ids: Vec<String> = bytes.chunks(4).map(|id| format!("{:08x}", number(id))).collect();
-    ids.join("-")
+fn acl(bytes: &[u8]) -> Option<Ids> {
+    let [list, entry, extended] = bytes.as_chunks::<4>().0 else { return None };
+    Some(Ids([*list, *entry, *extended].map(u32::from_be_bytes)))
+}
+
+struct Ids([u32; 3]);
+
+impl fmt::Display for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [list, entry, extended] = self.0;
+        write!(f, "{list:08x}-{entry:08x}-{extended:08x}")
+    }
 }
 
 /// `<engine>:<selector>` (RFC 6759, 4).
-fn application(bytes: &[u8]) -> String {
-    let Some((engine, selector)) = bytes.split_first() else { return String::new() };
-    format!("{engine}:{}", number(selector))
+fn application(bytes: &[u8]) -> Option<Application> {
+    let (engine, selector) = bytes.split_first()?;
+    Some(Application(*engine, number(selector)))
 }
 
-/// Elements without a column, for batches that keep them.
-pub(super) fn extras(program: &Program, records: Records<'_>, rows: Range<usize>, batch: &mut Batch) {
-    if !batch.keeps_extras() {
-        return;
-    }
-    for (record, row) in rows.enumerate() {
-        for (field, place) in &program.extras {
-            let bytes = records.field(*place, record);
-            batch.keep_extra(row, field.enterprise, field.element, bytes);
-        }
+struct Application(u8, u64);
+
+impl fmt::Display for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0, self.1)
     }
 }
 

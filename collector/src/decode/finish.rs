@@ -1,7 +1,7 @@
 //! What no single field tells: rows are completed once their set's fields stand in the columns.
 
 use super::execute::{Clock, address, has_times, nowhere};
-use super::normalize::{keep, ports};
+use super::normalize::{inner_ports, keep, ports};
 use super::program::{Families, Program};
 use super::records::Records;
 use crate::flow::{Batch, Column, Mask, Run, TimeFrom};
@@ -28,6 +28,7 @@ pub(super) fn finish(
         labels(batch, run);
     }
     ports(batch, run);
+    inner_ports(batch, run);
     if let Some((_, place)) = program.agent {
         let bits = address(records.field(place, 0));
         run.agent = (!nowhere(bits)).then(|| crate::flow::address_of(bits));

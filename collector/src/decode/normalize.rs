@@ -110,6 +110,25 @@ fn icmp_from_port(batch: &mut Batch, run: &mut Run, rows: &Mask) {
     }
 }
 
+/// A tunnelled packet's ports likewise.
+pub(super) fn inner_ports(batch: &mut Batch, run: &mut Run) {
+    let columns = [Column::InnerSrcPort, Column::InnerDstPort];
+    let has_ports = columns.iter().any(|column| run.present.contains(*column));
+    if !has_ports || !run.present.contains(Column::InnerProto) {
+        return;
+    }
+    let (mut with_ports, mut count) = (Mask::default(), 0);
+    for row in run.rows() {
+        let proto = batch.u8s(Column::InnerProto).get(row).copied().unwrap_or_default();
+        let has = batch.has(run, Column::InnerProto, row) && CLASS[usize::from(proto)] == PORTS;
+        with_ports.set(row, has);
+        count += usize::from(has);
+    }
+    for column in columns {
+        keep(batch, run, column, &with_ports, count);
+    }
+}
+
 /// What stands in the source port of ICMP is no port but mostly the identifier: shown as it came.
 fn identifiers(batch: &mut Batch, run: &Run, rows: &Mask) {
     for row in run.rows().filter(|row| rows.get(*row)) {

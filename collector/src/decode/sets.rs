@@ -1,7 +1,8 @@
 //! NetFlow v9 (RFC 3954) and IPFIX (RFC 7011): a header, then sets of templates, options and flows.
 
 use super::Datagram;
-use super::execute::{Clock, execute, extras};
+use super::execute::{Clock, execute};
+use super::extras::Types;
 use super::facts::Facts;
 use super::finish::finish;
 use super::output::{Origin, Output};
@@ -26,6 +27,7 @@ const SMALLEST_RECORD: usize = 8;
 pub(super) struct Sets {
     templates: Templates,
     facts: Facts,
+    types: Types,
     waiting: Waiting,
     ends: Ends,
     fields: Vec<Field>,
@@ -312,9 +314,12 @@ impl Sets {
             return self.wait(message, id, body, streams);
         };
         if program.scope > 0 {
+            if output.batch.keeps_extras() {
+                self.types.learn(&message.key, program, body, &mut self.ends);
+            }
             return options(message, program, body, &mut self.ends, &mut self.facts, streams);
         }
-        let reading = Reading { message, id, program, facts: &self.facts };
+        let reading = Reading { message, id, program, facts: &self.facts, types: &self.types };
         let (records, read) = reading.flows(body, &mut self.ends, output);
         let stream = streams.at(message.stream);
         message.records = message.records.saturating_add(records);
@@ -399,6 +404,7 @@ struct Reading<'a> {
     id: u16,
     program: &'a Program,
     facts: &'a Facts,
+    types: &'a Types,
 }
 
 /// What reading a set told beside its rows.
@@ -453,7 +459,7 @@ impl Reading<'_> {
         read.rates.last = rates.last.or(read.rates.last);
         read.rates.unknown |= rates.unknown;
         shown::names(self.facts, self.program, records, batch, &mut run);
-        extras(self.program, records, run.rows(), batch);
+        self.types.keep(key, self.program, records, batch, &run);
         let newest = batch.u64s(Column::TimeEnd).get(run.start + count - 1).copied();
         let received_ms = self.message.received_ms;
         read.skew_ms = newest.map(|end| received_ms.wrapping_sub(end).cast_signed());

@@ -10,6 +10,16 @@ use super::template::Field;
 const NPROBE: u32 = 35_632;
 /// What nProbe adds to its elements' numbers in NetFlow v9.
 const NPROBE_V9: u16 = 57_472;
+/// Cisco's enterprise number; in NetFlow v9 its elements stand at [`CISCO_V9`] and up.
+const CISCO: u32 = 9;
+/// What Cisco adds to its elements' numbers in NetFlow v9.
+const CISCO_V9: u16 = 32_768;
+/// Citrix NetScaler (AppFlow).
+const CITRIX: u32 = 5951;
+/// Ixia (IxFlow).
+const IXIA: u32 = 3054;
+/// CERT (YAF).
+const CERT: u32 = 6871;
 /// Procera Networks (PacketLogic).
 const PROCERA: u32 = 15_397;
 
@@ -17,6 +27,10 @@ const PROCERA: u32 = 15_397;
 pub(super) fn rules(field: Field) -> &'static [Rule] {
     match field.enterprise {
         NPROBE => nprobe(field.element),
+        CISCO => cisco(field.element),
+        CITRIX => citrix(field.element),
+        CERT => cert(field.element),
+        IXIA => ixia(field.element),
         PROCERA => procera(field.element),
         _ => &[],
     }
@@ -26,6 +40,7 @@ pub(super) fn rules(field: Field) -> &'static [Rule] {
 pub(super) fn rules_v9(element: u16) -> &'static [Rule] {
     match element {
         33_000..=33_002 | 40_000..=40_005 => asa(element),
+        42_000..=42_999 => cisco(element - CISCO_V9),
         56_701..=56_702 => palo_alto(element),
         NPROBE_V9.. => nprobe(element - NPROBE_V9),
         _ => &[],
@@ -70,6 +85,41 @@ fn nprobe(element: u16) -> &'static [Rule] {
         181 => (HttpStatus, Number, Else(1)), 187 => (HttpHost, Text, Else(1)),
         188 => (TlsSni, Text, First),
         205 => (DnsQuery, Text, First), 208 => (DnsRcode, Number, First),
+    }
+}
+
+/// Cisco, Application Visibility and Control, "Field Definition Guide": packets that the client sent again. Its
+/// delays and response times are sums over many connections, hence no latency: they stay as they are.
+fn cisco(element: u16) -> &'static [Rule] {
+    use Rank::Else;
+    table! { element;
+        9268 => (TcpRetransmits, Number, Else(1)),
+    }
+}
+
+/// Citrix, "AppFlow": the round trip time is in milliseconds.
+fn citrix(element: u16) -> &'static [Rule] {
+    use Rank::Else;
+    table! { element;
+        128 => (TcpRtt, Thousand, Else(1)), 142 => (HttpHost, Text, Else(2)), 144 => (HttpStatus, Number, Else(2)),
+    }
+}
+
+/// Ixia, "NetFlow and IxFlow Fields": 176 and 177 count the other direction.
+fn ixia(element: u16) -> &'static [Rule] {
+    use Rank::Else;
+    table! { element;
+        111 => (AppName, Text, Else(3)),
+        176 => (RevBytes, Number, Else(5)), 177 => (RevPackets, Number, Else(5)),
+        183 => (HttpHost, Text, Else(3)), 201 => (TlsSni, Text, Else(1)),
+    }
+}
+
+/// CERT NetSA, YAF, reverseFlowDeltaMilliseconds: between the first packets of both directions.
+fn cert(element: u16) -> &'static [Rule] {
+    use Rank::Else;
+    table! { element;
+        21 => (TcpRtt, Thousand, Else(2)),
     }
 }
 

@@ -144,3 +144,14 @@ fn a_table_is_aligned_and_leaves_out_what_no_record_has() {
     write_table(&batch(), &|_| false, &mut out);
     assert!(out.is_empty());
 }
+
+#[test]
+fn a_list_that_is_too_long_for_a_text_ends_with_a_whole_value() {
+    let mut batch = Batch::default();
+    let all = batch.keep_list([1, 2, 3]);
+    let long = batch.keep_list(std::iter::repeat_n("a text of 24 bytes, each", 20));
+    let none = batch.keep_list::<u8>([]);
+    assert_eq!(batch.text(all), b"1 2 3");
+    assert_eq!(batch.text(long).len(), 10 * 25 - 1);
+    assert_eq!(batch.text(none), b"");
+}

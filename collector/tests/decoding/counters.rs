@@ -5,6 +5,7 @@ use super::rig::{Rig, Row, expect};
 
 const BIFLOW: u32 = 29_305;
 const PROCERA: u32 = 15_397;
+const IXIA: u32 = 3054;
 
 /// Feeds one record behind its template, as IPFIX, and gives back its row.
 #[track_caller]
@@ -96,6 +97,12 @@ fn counters_of_a_vendor_count_where_there_are_no_others() {
     let row = row(&[(1, 8, 0), (2, 8, 0), (3, 8, PROCERA)], &[10, 1, 7076]);
     expect(&row, &[("bytes", "10"), ("counters_from", "-")]);
     assert!(row.contains_key("15397.3"), "{row:?}");
+}
+
+#[test]
+fn a_vendors_counters_of_the_other_direction_are_the_reverse_ones() {
+    let row = row(&[(1, 8, 0), (2, 8, 0), (176, 8, IXIA), (177, 8, IXIA)], &[100, 1, 900, 9]);
+    expect(&row, &[("bytes", "100"), ("rev_bytes", "900"), ("rev_packets", "9"), ("counters_from", "-")]);
 }
 
 #[test]

@@ -194,3 +194,10 @@ fn header_elements_that_come_twice_are_the_outer_and_the_inner_packets() {
     expect(&row, &[("inner_src_addr", "192.0.2.1"), ("inner_dst_addr", "192.0.2.2"), ("inner_proto", "6")]);
     expect(&row, &[("inner_src_port", "2000"), ("inner_dst_port", "53")]);
 }
+
+#[test]
+fn an_inner_packet_without_ports_has_none() {
+    let fields = [(27, 16, 0), (28, 16, 0), (4, 1, 0), (7, 2, 0), (8, 4, 0), (4, 1, 0), (7, 2, 0)];
+    let data = [&V6_ONE[..], &V6_TWO, &[4, 0, 0], &[192, 0, 2, 1], &[1, 0, 9]].concat();
+    expect(&row_of(&fields, &data), &[("inner_proto", "1"), ("inner_src_port", "-")]);
+}

@@ -1,6 +1,6 @@
 //! IPFIX.
 
-use super::message::{EXPORTED, Message, Spec, record};
+use super::message::{Message, record};
 use super::rig::{Rig, expect};
 
 const VARIABLE: u16 = 65_535;
@@ -143,65 +143,6 @@ fn header_elements_that_come_twice_are_the_inner_packet() {
             ("inner_proto", "6"),
         ],
     );
-}
-
-/// A template, one record of it, and the start and end that it tells.
-type Case = (&'static [Spec], Vec<u8>, u64, u64);
-
-#[test]
-fn absolute_times_are_read_in_each_form() {
-    let ntp = |unix: u64| (unix + 2_208_988_800) << 32 | 1 << 31;
-    let exported = u64::from(EXPORTED);
-    let cases: [Case; 7] = [
-        (&[(152, 8, 0), (153, 8, 0)], record(&[(111, 8), (222, 8)]), 111, 222),
-        (&[(150, 4, 0), (151, 4, 0)], record(&[(11, 4), (22, 4)]), 11_000, 22_000),
-        (
-            &[(154, 8, 0), (155, 8, 0)],
-            record(&[(ntp(exported - 9), 8), (ntp(exported), 8)]),
-            (exported - 9) * 1000 + 500,
-            exported * 1000 + 500,
-        ),
-        (
-            &[(158, 4, 0), (159, 4, 0)],
-            record(&[(5_000_000, 4), (1_000_000, 4)]),
-            exported * 1000 - 5000,
-            exported * 1000 - 1000,
-        ),
-        (
-            &[(22, 4, 0), (21, 4, 0)],
-            record(&[(0xffff_fff0, 4), (0x10, 4)]),
-            exported * 1000 - 32,
-            exported * 1000,
-        ),
-        (
-            &[(160, 8, 0), (22, 4, 0), (21, 4, 0)],
-            record(&[(1_000_000, 8), (10, 4), (20, 4)]),
-            1_000_010,
-            1_000_020,
-        ),
-        (&[(152, 8, 0), (161, 4, 0)], record(&[(111, 8), (50, 4)]), 111, 161),
-    ];
-    for (fields, data, start, end) in cases {
-        let rig = one(fields, &data);
-        expect(&rig.rows[0], &[("time_start_ms", &start.to_string()), ("time_end_ms", &end.to_string())]);
-    }
-}
-
-#[test]
-fn one_time_alone_is_both_and_without_any_it_is_the_export_time() {
-    let rig = one(&[(153, 8, 0)], &record(&[(222, 8)]));
-    expect(&rig.rows[0], &[("time_start_ms", "222"), ("time_end_ms", "222")]);
-    let rig = one(&[(4, 1, 0)], &[6]);
-    let exported = format!("{EXPORTED}000");
-    expect(&rig.rows[0], &[("time_start_ms", &exported), ("time_end_ms", &exported)]);
-    assert_eq!(rig.runs[0].time_from, collector::flow::TimeFrom::Export);
-}
-
-#[test]
-fn mpls_labels_end_at_the_bottom_of_the_stack() {
-    let rig =
-        one(&[(70, 3, 0), (71, 3, 0), (72, 3, 0)], &record(&[(0x000640, 3), (0x000651, 3), (0x000660, 3)]));
-    expect(&rig.rows[0], &[("mpls_label_1", "1600"), ("mpls_label_2", "1617"), ("mpls_label_3", "-")]);
 }
 
 #[test]

@@ -104,7 +104,11 @@ fn read(batch: &Batch, run: &Run, row: usize) -> Row {
     let present = Column::ALL.iter().filter(|column| batch.has(run, **column, row));
     let mut values: Row = present.map(|column| (column.name(), value(batch, *column, row))).collect();
     for extra in batch.extras().iter().filter(|extra| extra.row as usize == row) {
-        let name = Box::leak(format!("{}.{}", extra.enterprise, extra.element).into_boxed_str());
+        let name = match extra.learned {
+            Some(learned) => String::from_utf8_lossy(batch.text(learned.name)).into_owned(),
+            None => format!("{}.{}", extra.enterprise, extra.element),
+        };
+        let name = Box::leak(name.into_boxed_str());
         values.insert(name, format!("{:02x?}", batch.text(extra.value)));
     }
     values
