@@ -12,6 +12,7 @@ mod facts;
 mod fields;
 mod finish;
 mod habit;
+mod list;
 mod normalize;
 mod output;
 mod packet;
@@ -20,6 +21,7 @@ mod reader;
 mod reason;
 mod records;
 mod sampling;
+mod section;
 mod segments;
 mod sequence;
 mod sets;
@@ -164,7 +166,10 @@ impl Decoder {
         let names: Vec<&str> = listeners.iter().map(|listener| listener.name.as_str()).collect();
         self.refused.resize(self.refused.len().max(listeners.len()), Refused::default());
         let refused = self.refused.iter_mut().map(|refused| std::mem::take(refused).report()).collect();
-        (self.streams.take_reports(&names), refused)
+        let touched = self.streams.touched().to_vec();
+        let mut reports = self.streams.take_reports(&names);
+        self.sflow.report(&touched, &mut reports);
+        (reports, refused)
     }
 
     /// Gives up what waited too long for its template. To be called about once a second, traffic or not.
@@ -217,6 +222,7 @@ impl Decoder {
                 sflow::decode(datagram, payload, &mut self.streams, &mut self.sflow, output)
             }
             Protocol::NetFlow9 | Protocol::Ipfix => {
+                self.sets.decapsulate = self.decapsulation.of(datagram.listener, datagram.exporter);
                 self.sets.decode(protocol, datagram, payload, &mut self.streams, output)
             }
         }

@@ -7,6 +7,7 @@
 mod access;
 mod exporters;
 mod filters;
+mod interfaces;
 mod live;
 mod openapi;
 mod operations;
@@ -24,6 +25,7 @@ mod ui;
 pub use access::{Token, TokenError};
 pub use exporters::{Edge, Exporter, ExporterList, Listener};
 pub use filters::{FaultSpan, FilterFault, FilterText, FilterVerdict};
+pub use interfaces::{Interface, OctetsBeside};
 pub use live::SlotEvent;
 pub use problem::Problem;
 pub use profiles::{Channel, ChannelUsage, LIVE, Profile, ProfileDetail, ProfileList, Top, Usage};

@@ -7,12 +7,13 @@
 //! stages share beside [`crate::flow`].
 
 mod codec;
+mod interface;
 mod lag;
 
 pub(crate) use codec::inflate;
-pub use lag::{LAG_BINS, lag_bin, lag_ms};
-
 pub use codec::{DecodeError, MAX_BLOCK_BYTES, decode, decode_provisional, encode, encode_provisional};
+pub use interface::{InterfaceReport, Octets};
+pub use lag::{LAG_BINS, lag_bin, lag_ms};
 
 use std::net::IpAddr;
 
@@ -283,6 +284,8 @@ pub struct StreamReport {
     pub clock_skew_ms: Option<i64>,
     /// The next sequence number expected: the watermark from which loss is told after a restart of the edge.
     pub next_sequence: u32,
+    /// sFlow: interfaces of which something new is known.
+    pub interfaces: Vec<InterfaceReport>,
     /// What happened since the last block.
     pub counts: StreamCounts,
 }

@@ -24,6 +24,8 @@ mod option_tables;
 mod rig;
 #[path = "decoding/sampling.rs"]
 mod sampling;
+#[path = "decoding/sections.rs"]
+mod sections;
 #[path = "decoding/sequence.rs"]
 mod sequence;
 #[path = "decoding/templates.rs"]

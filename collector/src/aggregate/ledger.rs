@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{LISTENERS, STREAMS, StoreError};
 use super::view::{ListenerView, StreamView};
-use crate::slot::{Block, ListenerReport, SequenceUnit, SpoolId, StreamCounts, StreamKey, StreamReport};
+use crate::slot::{
+    Block, InterfaceReport, ListenerReport, SequenceUnit, SpoolId, StreamCounts, StreamKey, StreamReport,
+};
+
+/// As many as an edge keeps of one agent.
+const MOST_INTERFACES: usize = 2048;
 
 /// A stream's totals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,7 +24,20 @@ pub(super) struct Stream {
     sampling_rate: Option<f32>,
     rate_unknown: bool,
     clock_skew_ms: Option<i64>,
+    interfaces: BTreeMap<(u32, u32), InterfaceReport>,
     totals: StreamCounts,
+}
+
+impl Stream {
+    /// Keeps the newest of each interface, at most [`MOST_INTERFACES`].
+    fn note_interfaces(&mut self, reports: &[InterfaceReport]) {
+        for report in reports {
+            let key = (report.class, report.index);
+            if self.interfaces.len() < MOST_INTERFACES || self.interfaces.contains_key(&key) {
+                self.interfaces.insert(key, report.clone());
+            }
+        }
+    }
 }
 
 /// A listener's totals.
@@ -64,6 +82,7 @@ impl Ledger {
             sampling_rate: None,
             rate_unknown: false,
             clock_skew_ms: None,
+            interfaces: BTreeMap::new(),
             totals: StreamCounts::default(),
         });
         stream.edge.clone_from(&block.edge);
@@ -73,6 +92,7 @@ impl Ledger {
         stream.sampling_rate = report.sampling_rate.or(stream.sampling_rate);
         stream.rate_unknown = report.rate_unknown;
         stream.clock_skew_ms = report.clock_skew_ms.or(stream.clock_skew_ms);
+        stream.note_interfaces(&report.interfaces);
         stream.totals.add(&report.counts);
         self.changed.insert(key);
     }
@@ -103,6 +123,7 @@ impl Ledger {
             sampling_rate: s.sampling_rate,
             rate_unknown: s.rate_unknown,
             clock_skew_ms: s.clock_skew_ms,
+            interfaces: s.interfaces.values().cloned().collect(),
             totals: s.totals.clone(),
         };
         self.streams.iter().map(view).collect()

@@ -285,6 +285,7 @@ mod tests {
             last_seen_ms: last_ms,
             sampling_rate: None,
             rate_unknown: false,
+            interfaces: vec![],
             clock_skew_ms: None,
             next_sequence: 0,
             counts: crate::slot::StreamCounts::default(),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 pub use super::Tick;
 pub use super::read::ReadError;
-use crate::slot::{StreamCounts, StreamKey};
+use crate::slot::{InterfaceReport, StreamCounts, StreamKey};
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +186,8 @@ pub struct StreamView {
     pub rate_unknown: bool,
     /// When known.
     pub clock_skew_ms: Option<i64>,
+    /// sFlow: what is known of its interfaces, by class and index.
+    pub interfaces: Vec<InterfaceReport>,
     /// Sums of all blocks.
     pub totals: StreamCounts,
 }

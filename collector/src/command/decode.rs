@@ -3,6 +3,7 @@
 mod counters;
 mod filter;
 mod format;
+mod interfaces;
 mod progress;
 mod session;
 

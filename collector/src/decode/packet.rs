@@ -12,6 +12,9 @@ mod tunnel;
 pub(super) use columns::write;
 pub(super) use tunnel::Tunnels;
 
+use std::net::Ipv6Addr;
+
+use super::list;
 use super::reader::Reader;
 use crate::flow::{Column, ColumnSet};
 
@@ -84,6 +87,11 @@ pub(super) struct Packet {
 }
 
 impl Packet {
+    /// Nothing yet; what it will read comes without these tunnels.
+    pub(super) fn without(tunnels: Tunnels) -> Self {
+        Self { decapsulate: tunnels, ..Self::default() }
+    }
+
     /// What the headers at the start of `bytes` say.
     pub(super) fn of(start: Start, bytes: &[u8]) -> Self {
         let mut packet = Self::default();
@@ -107,7 +115,7 @@ impl Packet {
 
     /// The list of the segment routing header in `bytes`, which are those that were read: 16 bytes a segment, the
     /// last segment of the path first (RFC 8754, 2).
-    pub(super) fn segments<'a>(&self, bytes: &'a [u8]) -> &'a [[u8; 16]] {
+    fn segments<'a>(&self, bytes: &'a [u8]) -> &'a [[u8; 16]] {
         if !self.present.contains(Column::SrhSegmentsLeft) {
             return &[];
         }
@@ -115,6 +123,19 @@ impl Packet {
         let start = bytes.len().saturating_sub(usize::from(back));
         let (segments, _) = bytes.get(start..).unwrap_or_default().as_chunks();
         segments.get(..usize::from(count)).unwrap_or_default()
+    }
+
+    /// Writes the list to `text`, if there is one: the column is then present, and to be filled with it.
+    pub(super) fn path(&mut self, bytes: &[u8], text: &mut String) -> bool {
+        let segments = self.segments(bytes);
+        text.clear();
+        for segment in segments {
+            list::push(text, format_args!("{}", Ipv6Addr::from(*segment)));
+        }
+        if !segments.is_empty() {
+            self.set(Column::SrhSegments);
+        }
+        !segments.is_empty()
     }
 
     /// Forgets what is known.

@@ -2,6 +2,7 @@
 
 use super::counters::Counters;
 use super::fields::{Rank, Read, Rule, rules};
+use super::section::{self, Section};
 use super::template::{Field, VARIABLE};
 use crate::flow::{Column, ColumnSet, Kind, is_structured};
 
@@ -143,6 +144,8 @@ pub(super) struct Program {
     /// 130 or 131.
     pub(super) agent: Option<(Read, Place)>,
     pub(super) counters: Counters,
+    /// Where the start of the packet is, if the template has one.
+    pub(super) section: Option<Section>,
 }
 
 impl Program {
@@ -169,6 +172,7 @@ impl Program {
         let mut program = Self {
             fields: fields.into(),
             scope,
+            section: Section::of(fields, &places),
             places: places.into(),
             stride: if gaps.is_empty() { fixed } else { 0 },
             shortest: fixed + gaps.len(),
@@ -222,6 +226,9 @@ const HEADER: [u16; 9] = [8, 27, 12, 28, 4, 7, 11, 5, 6];
 
 impl Plan {
     fn add(&mut self, field: Field, place: Place, v9: bool) {
+        if field.enterprise == 0 && section::start(field.element).is_some() {
+            return;
+        }
         if field.enterprise == 0 && self.special(field.element, place) {
             return;
         }

@@ -6,11 +6,13 @@ use super::extras::Types;
 use super::facts::Facts;
 use super::finish::finish;
 use super::output::{Origin, Output};
+use super::packet::Tunnels;
 use super::program::Program;
 use super::reader::Reader;
 use super::reason::{Rejected, Undecodable};
 use super::records::{Ends, Records};
 use super::sampling::{Rates, rates};
+use super::section;
 use super::sequence::Arrival;
 use super::shown;
 use super::streams::{Key, Streams};
@@ -31,6 +33,8 @@ pub(super) struct Sets {
     waiting: Waiting,
     ends: Ends,
     fields: Vec<Field>,
+    /// The tunnels to take off the packets that this exporter sampled.
+    pub(super) decapsulate: Tunnels,
 }
 
 /// One message on its way through.
@@ -319,7 +323,8 @@ impl Sets {
             }
             return options(message, program, body, &mut self.ends, &mut self.facts, streams);
         }
-        let reading = Reading { message, id, program, facts: &self.facts, types: &self.types };
+        let tunnels = self.decapsulate;
+        let reading = Reading { message, id, program, facts: &self.facts, types: &self.types, tunnels };
         let (records, read) = reading.flows(body, &mut self.ends, output);
         let stream = streams.at(message.stream);
         message.records = message.records.saturating_add(records);
@@ -405,6 +410,7 @@ struct Reading<'a> {
     program: &'a Program,
     facts: &'a Facts,
     types: &'a Types,
+    tunnels: Tunnels,
 }
 
 /// What reading a set told beside its rows.
@@ -454,6 +460,9 @@ impl Reading<'_> {
         let clock = &self.message.clock;
         execute(self.program, records, clock, batch, &mut run);
         finish(self.program, records, clock, batch, &mut run);
+        if let Some(section) = &self.program.section {
+            section::fill(section, records, self.tunnels, batch, &mut run);
+        }
         let key = &self.message.key;
         let rates = rates(self.facts, key, (self.id, self.program), records, batch, &mut run);
         read.rates.last = rates.last.or(read.rates.last);

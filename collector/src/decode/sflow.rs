@@ -1,11 +1,14 @@
 //! sFlow version 5 (sFlow.org, "sFlow Version 5", and "sFlow Dropped Packet Notification Structures").
 //!
 //! A datagram holds samples, a sample holds records. Every flow sample that describes a packet becomes one row;
-//! a notification of a dropped packet becomes an event without counters. Counter samples are counted.
+//! a notification of a dropped packet becomes an event without counters. Counter samples are counted, and tell of
+//! interfaces.
 
 mod columns;
+mod counters;
 mod extended;
 mod interface;
+mod interfaces;
 mod records;
 mod sample;
 mod sources;
@@ -20,6 +23,9 @@ use super::reason::{Rejected, Undecodable};
 use super::sequence::Arrival;
 use super::streams::{Key, Stream, Streams};
 use crate::flow::{Protocol, SamplingFrom, TimeFrom};
+use crate::slot::StreamReport;
+use counters::Counters;
+use interfaces::{Came, Interfaces};
 use sample::{Kind, Sample};
 use sources::Sources;
 
@@ -43,6 +49,14 @@ pub(super) struct State {
     /// The tunnels to take off the packets that this exporter sampled.
     pub(super) decapsulate: Tunnels,
     sources: Sources,
+    interfaces: Interfaces,
+}
+
+impl State {
+    /// Puts what changed of interfaces into the reports of the streams with these indexes.
+    pub(super) fn report(&mut self, streams: &[u32], reports: &mut [StreamReport]) {
+        self.interfaces.report(streams, reports);
+    }
 }
 
 struct Header {
@@ -83,7 +97,8 @@ pub(super) fn decode<'a>(
     stream.settle(arrival, header.sequence, 1, print);
     let origin = datagram.origin(&key, at, datagram.received_ms);
     let agent = state.sources.agent(&key);
-    Walk { reader, left: header.samples, stream, state, agent, origin, output }.run();
+    let came = Came { stream: at, agent, trusted: stream.is_trusted(), received_ms: datagram.received_ms };
+    Walk { reader, left: header.samples, stream, state, came, origin, output }.run();
     Ok(&[])
 }
 
@@ -94,8 +109,8 @@ struct Walk<'a, 'o> {
     left: u32,
     stream: &'a mut Stream,
     state: &'a mut State,
-    /// The agent in the table of data sources.
-    agent: u64,
+    /// From which agent, and when.
+    came: Came,
     origin: Origin,
     output: &'a mut Output<'o>,
 }
@@ -124,7 +139,7 @@ impl Walk<'_, '_> {
     }
 
     fn take(&mut self, format: u32, body: &[u8]) {
-        let State { samples, filled, text, sources, decapsulate } = &mut *self.state;
+        let State { samples, filled, text, sources, interfaces, decapsulate } = &mut *self.state;
         let Some(sample) = samples.get_mut(*filled) else { return };
         sample.packet.decapsulate = *decapsulate;
         let batch = &mut *self.output.batch;
@@ -133,6 +148,11 @@ impl Walk<'_, '_> {
             EXPANDED_FLOW => sample.expanded_flow(body, text, batch),
             DISCARDED => sample.discarded(body, text, batch),
             COUNTERS | EXPANDED_COUNTERS => {
+                let Some(counters) = Counters::read(body, format == EXPANDED_COUNTERS) else {
+                    return self.count(Undecodable::MalformedSample, 1);
+                };
+                let who = sources.who(self.came.agent, counters.source);
+                interfaces.counters(who, &counters, self.came);
                 self.stream.tally.options_records += 1;
                 return;
             }
@@ -143,8 +163,10 @@ impl Walk<'_, '_> {
         }
         let tally = &mut self.stream.tally;
         tally.skipped_records += u64::from(sample.skipped);
-        if let Some(taken) = &sample.taken {
-            sources.count(self.agent, taken, tally);
+        if let Some(taken) = &sample.taken
+            && let Some((who, place)) = sources.count(self.came.agent, taken, tally)
+        {
+            interfaces.flow(who, taken.source, place, &sample.seen(taken), self.came);
         }
         if sample.is_record() {
             *filled += 1;

@@ -176,6 +176,7 @@ impl Stream {
             last_seen_ms: self.last_ms,
             sampling_rate: self.sampling_rate,
             rate_unknown: self.rate_unknown,
+            interfaces: Vec::new(),
             clock_skew_ms: self.clock_skew_ms,
             next_sequence: self.sequence.next(),
             counts: tally.report(),
@@ -324,6 +325,11 @@ impl Streams {
     pub(super) fn count_trailing(&mut self) {
         let at = self.last.map_or(Self::UNKNOWN, |(_, at)| at);
         self.at(at).tally.undecodable.count(Undecodable::TrailingBytes, 1);
+    }
+
+    /// The indexes of the streams that [`Streams::take_reports`] would report, in its order.
+    pub(super) fn touched(&self) -> &[u32] {
+        &self.touched
     }
 
     /// What happened since the last call, stream by stream; `listeners` gives the names.

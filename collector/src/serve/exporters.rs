@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::interfaces::Interface;
 use super::sources::SourcePace;
 use crate::aggregate::view::{EdgeView, ListenerView, StreamView};
 use crate::slot::SequenceUnit;
@@ -82,6 +83,9 @@ pub struct Exporter {
     pub missing: i64,
     /// Times that the exporter started anew; what was lost across a start cannot be known.
     pub restarts: u64,
+    /// sFlow: what the agent and its samples tell of its interfaces, by class and index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<Interface>,
 }
 
 /// What the sockets of one listener counted.
@@ -128,7 +132,7 @@ pub struct Edge {
 
 impl From<StreamView> for Exporter {
     fn from(view: StreamView) -> Self {
-        let StreamView { key, totals, .. } = view;
+        let StreamView { key, totals, interfaces, .. } = view;
         let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         Self {
             listener: key.listener,
@@ -159,6 +163,7 @@ impl From<StreamView> for Exporter {
             reordered: totals.reordered,
             missing: totals.missing,
             restarts: totals.restarts,
+            interfaces: interfaces.into_iter().map(Interface::from).collect(),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Several blocks made one: what a full spool does before it gives anything up, and what becomes of the parts
 //! that several workers count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
 
 use foldhash::{HashMap, HashMapExt};
 
 use crate::slot::{
-    Addition, Block, ChannelKey, Counters, ListenerReport, Row, SourceLags, StreamCounts, StreamKey,
-    StreamReport,
+    Addition, Block, ChannelKey, Counters, InterfaceReport, ListenerReport, Row, SourceLags, StreamCounts,
+    StreamKey, StreamReport,
 };
 
 /// One block for a run of blocks, oldest first, in slots of `slot_ms`: the same sums in fewer rows.
@@ -162,6 +162,7 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
             newest.counts.add(&counts);
             if let Some(old) = streams.get(&report.key) {
                 newest.first_seen_ms = old.first_seen_ms;
+                keep_interfaces(&mut newest, old);
             }
             streams.insert(report.key.clone(), newest);
         }
@@ -174,6 +175,14 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
     }
     into.streams = streams.into_values().collect();
     into.listeners = listeners.into_values().collect();
+}
+
+/// Interfaces of which the newer report says nothing stand as they did.
+fn keep_interfaces(newest: &mut StreamReport, old: &StreamReport) {
+    let named = |report: &InterfaceReport| (report.class, report.index);
+    let said: HashSet<_> = newest.interfaces.iter().map(named).collect();
+    let others = old.interfaces.iter().filter(|interface| !said.contains(&named(interface)));
+    newest.interfaces.extend(others.cloned());
 }
 
 #[cfg(test)]
@@ -217,6 +226,7 @@ pub(super) mod tests {
             last_seen_ms: 0,
             sampling_rate: None,
             rate_unknown: false,
+            interfaces: vec![],
             clock_skew_ms: None,
             next_sequence: u32::try_from(records).unwrap(),
             counts: StreamCounts { records, ..StreamCounts::default() },
@@ -244,6 +254,20 @@ pub(super) mod tests {
             (whole.streams.len(), whole.streams[0].counts.records, whole.streams[0].next_sequence),
             (1, 18, 6)
         );
+    }
+
+    #[test]
+    fn merging_keeps_the_newest_that_is_known_of_each_interface() {
+        let mut blocks = [block(0, "a", 1), block(0, "a", 1), block(0, "a", 1)];
+        let interface = |index, name: &str| InterfaceReport {
+            index,
+            name: Some(name.to_owned()),
+            ..InterfaceReport::default()
+        };
+        blocks[0].streams[0].interfaces = vec![interface(1, "old"), interface(2, "other")];
+        blocks[1].streams[0].interfaces = vec![interface(1, "new")];
+        let whole = merged(&blocks, 10_000).unwrap();
+        assert_eq!(whole.streams[0].interfaces, [interface(1, "new"), interface(2, "other")]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Watermarks {
     /// Takes over what a block says of its streams.
     pub(super) fn note(&mut self, block: &Block) {
         for report in &block.streams {
-            let bare = StreamReport { counts: StreamCounts::default(), ..report.clone() };
+            let bare = StreamReport { counts: StreamCounts::default(), interfaces: vec![], ..report.clone() };
             self.streams.insert(report.key.clone(), bare);
         }
         while self.streams.len() > MAX_STREAMS {

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use collector::aggregate::Aggregator;
 use collector::serve::{self, ServeError, State, Token};
 use collector::slot::{
-    self, Addition, Block, ChannelKey, Counters, ListenerReport, Row, SequenceUnit, StreamCounts, StreamKey,
-    StreamReport, Tally, TopEntry, TopWindow,
+    self, Addition, Block, ChannelKey, Counters, InterfaceReport, ListenerReport, Octets, Row, SequenceUnit,
+    StreamCounts, StreamKey, StreamReport, Tally, TopEntry, TopWindow,
 };
 use collector::telemetry::{Health, Metrics};
 use crds::config::AggregatorConfig;
@@ -196,6 +196,7 @@ fn stream(seen_ms: u64) -> StreamReport {
         last_seen_ms: seen_ms,
         sampling_rate: Some(100.0),
         rate_unknown: false,
+        interfaces: vec![interface(seen_ms)],
         clock_skew_ms: None,
         next_sequence: 13,
         counts: StreamCounts {
@@ -208,6 +209,23 @@ fn stream(seen_ms: u64) -> StreamReport {
             missing: 4,
             ..StreamCounts::default()
         },
+    }
+}
+
+/// One that states half the rate at which it samples.
+fn interface(last_seen_ms: u64) -> InterfaceReport {
+    let octets = Octets { since_ms: 1, until_ms: 2, counted: [900, 800], sampled: [450, 0] };
+    InterfaceReport {
+        class: 0,
+        index: 3,
+        name: Some("swp3".into()),
+        speed: Some(10_000_000_000),
+        up: Some([true, false]),
+        last_seen_ms,
+        stated_rate: 512,
+        samples: 1000,
+        pool: 1_024_000,
+        octets: Some(octets),
     }
 }
 

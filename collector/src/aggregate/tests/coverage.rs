@@ -23,6 +23,7 @@ fn heard(source: &str, at_ms: u64, missing: i64) -> StreamReport {
         last_seen_ms: at_ms,
         sampling_rate: None,
         rate_unknown: false,
+        interfaces: vec![],
         clock_skew_ms: None,
         next_sequence: 0,
         counts: StreamCounts {

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::interfaces::{self, Interface};
+
 use crate::capture::Counts;
 use crate::flow::Protocol;
 use crate::slot::{SequenceUnit, StreamReport};
@@ -63,6 +65,8 @@ struct Stream<'a> {
     rate_unknown: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     clock_skew_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    interfaces: Vec<Interface<'a>>,
 }
 
 #[derive(Serialize)]
@@ -167,6 +171,7 @@ impl<'a> Stream<'a> {
             sampling_rate: stream.sampling_rate.and_then(rate),
             rate_unknown: stream.rate_unknown,
             clock_skew_ms: stream.clock_skew_ms,
+            interfaces: interfaces::shown(&stream.interfaces),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! What the device knows of a sampled packet beside its header: VLANs, routes, labels, translations, tunnels.
 
-use std::fmt::Write;
-
 use super::records::{address, wide};
 use super::sample::Sample;
+use crate::decode::list::push;
 use crate::decode::reader::Reader;
-use crate::flow::{Batch, Column, TEXT_LIMIT, address_bits};
+use crate::flow::{Batch, Column, address_bits};
 
 /// Flow record formats of enterprise 0 (sFlow.org, "sFlow Version 5", "sFlow Port NAT Structures", "sFlow Tunnel
 /// Structures").
@@ -101,7 +100,7 @@ impl Sample {
                 last = number;
                 let open = if set && at == 0 { "{" } else { "" };
                 let close = if set && at + 1 == length { "}" } else { "" };
-                token(text, format_args!("{open}{number}{close}"));
+                push(text, format_args!("{open}{number}{close}"));
             }
         }
         self.autonomous_systems(source, previous, first.unwrap_or(0), last);
@@ -112,7 +111,7 @@ impl Sample {
         text.clear();
         for _ in 0..body.u32()? {
             let community = body.u32()?;
-            token(text, format_args!("{}:{}", community >> 16, community & 0xffff));
+            push(text, format_args!("{}:{}", community >> 16, community & 0xffff));
         }
         if !text.is_empty() {
             self.communities = batch.keep_text(text.as_bytes());
@@ -259,15 +258,4 @@ impl Sample {
 fn string<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
     let length = reader.u32()? as usize;
     reader.take(length.checked_next_multiple_of(4)?)?.get(..length)
-}
-
-/// Appends a word, unless the text would become longer than texts may be.
-pub(super) fn token(text: &mut String, word: std::fmt::Arguments<'_>) {
-    let before = text.len();
-    let separator = if before == 0 { "" } else { " " };
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{separator}{word}");
-    if text.len() > TEXT_LIMIT {
-        text.truncate(before);
-    }
 }

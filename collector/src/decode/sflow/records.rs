@@ -1,9 +1,8 @@
 //! The records of a flow sample: the packet's header, or what stands in for it. What the device knows of the
 //! packet beside it is read in `extended`.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use super::extended::token;
 use super::sample::Sample;
 use super::tagged;
 use crate::decode::packet::{Packet, Start};
@@ -127,16 +126,9 @@ impl Sample {
 
     /// The path of a packet that is routed by segments.
     fn segments(&mut self, header: &[u8], text: &mut String, batch: &mut Batch) {
-        let segments = self.packet.segments(header);
-        if segments.is_empty() {
-            return;
+        if self.packet.path(header, text) {
+            self.srh_segments = batch.keep_text(text.as_bytes());
         }
-        text.clear();
-        for segment in segments {
-            token(text, format_args!("{}", Ipv6Addr::from(*segment)));
-        }
-        self.srh_segments = batch.keep_text(text.as_bytes());
-        self.set(Column::SrhSegments);
     }
 
     /// The frame's addresses and type: what a switch without a copy of the packet sends.

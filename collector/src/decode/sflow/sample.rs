@@ -1,6 +1,7 @@
 //! One flow sample or drop notification: its own header. The records in it are read in `records`.
 
 use super::interface::Interface;
+use super::interfaces::Seen;
 use super::sources::Taken;
 use crate::decode::packet::Packet;
 use crate::decode::reader::Reader;
@@ -24,6 +25,8 @@ pub(super) struct Sample {
     pub(super) kind: Kind,
     pub(super) packet: Packet,
     pub(super) rate: f32,
+    /// The rate as it was sent.
+    stated: u32,
     pub(super) bytes: u64,
     pub(super) l2_bytes: u64,
     pub(super) in_if: u32,
@@ -72,10 +75,10 @@ impl Sample {
         let source = reader.u32()?;
         let source = (source >> 24, source & 0x00ff_ffff);
         let rate = reader.u32()?;
-        let [_pool, drops] = [reader.u32()?, reader.u32()?];
+        let [pool, drops] = [reader.u32()?, reader.u32()?];
         let input = Interface::compact(reader.u32()?);
         let output = Interface::compact(reader.u32()?);
-        self.sampled(rate, Taken { source, sequence, drops }, input, output);
+        self.sampled(rate, Taken { source, sequence, pool, drops }, input, output);
         self.records(&mut reader, text, batch)
     }
 
@@ -85,10 +88,10 @@ impl Sample {
         let sequence = reader.u32()?;
         let source = (reader.u32()?, reader.u32()?);
         let rate = reader.u32()?;
-        let [_pool, drops] = [reader.u32()?, reader.u32()?];
+        let [pool, drops] = [reader.u32()?, reader.u32()?];
         let input = Interface::expanded(reader.u32()?, reader.u32()?);
         let output = Interface::expanded(reader.u32()?, reader.u32()?);
-        self.sampled(rate, Taken { source, sequence, drops }, input, output);
+        self.sampled(rate, Taken { source, sequence, pool, drops }, input, output);
         self.records(&mut reader, text, batch)
     }
 
@@ -110,6 +113,18 @@ impl Sample {
         Some(())
     }
 
+    /// What the sample says of the interface that took it; the frame's bytes, where they are known.
+    pub(super) fn seen(&self, taken: &Taken) -> Seen {
+        let has = |column| self.packet.present.contains(column);
+        Seen {
+            rate: self.stated,
+            sequence: taken.sequence,
+            pool: taken.pool,
+            bytes: if has(Column::L2Bytes) { self.l2_bytes } else { 0 },
+            direction: has(Column::Direction).then_some(self.direction),
+        }
+    }
+
     /// Whether there is something to tell: a packet that a record described, or that one was dropped.
     pub(super) fn is_record(&self) -> bool {
         self.described || self.kind == Kind::Event
@@ -119,6 +134,7 @@ impl Sample {
         self.clear(if rate == 0 { Kind::Unrated } else { Kind::Rated });
         self.taken = Some(taken);
         self.rate = rate as f32;
+        self.stated = rate;
         self.set(Column::Packets);
         if rate > 0 {
             self.set(Column::SamplingRate);

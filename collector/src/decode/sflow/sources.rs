@@ -25,6 +25,8 @@ pub(super) struct Taken {
     pub(super) source: (u32, u32),
     /// The number of the sample.
     pub(super) sequence: u32,
+    /// The packets from among which samples were taken until now.
+    pub(super) pool: u32,
     /// How many the agent had to drop until now.
     pub(super) drops: u32,
 }
@@ -37,9 +39,11 @@ struct Place {
     drops: u32,
     /// Samples that are missing and may still come.
     open: u32,
+    /// Where the interface stands, if it still does.
+    interface: u32,
 }
 
-/// The table; 1.5 MB once the first sample comes.
+/// The table; 2 MB once the first sample comes.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     places: Vec<Place>,
@@ -52,36 +56,50 @@ impl Sources {
         self.hasher.hash_one(key)
     }
 
-    /// Counts what is missing before a sample, and what the agent dropped.
-    pub(super) fn count(&mut self, agent: u64, taken: &Taken, tally: &mut Tally) {
+    /// The identity of an agent's data source; never 0.
+    pub(super) fn who(&self, agent: u64, source: (u32, u32)) -> u64 {
+        self.hasher.hash_one((agent, source)) | 1
+    }
+
+    /// Counts what is missing before a sample, and what the agent dropped. Gives the data source's identity, and
+    /// room to remember where its interface stands.
+    pub(super) fn count(&mut self, agent: u64, taken: &Taken, tally: &mut Tally) -> Option<(u64, &mut u32)> {
         if self.places.is_empty() {
             self.places = vec![Place::default(); PLACES];
         }
-        let who = self.hasher.hash_one((agent, taken.source)) | 1;
+        let who = self.who(agent, taken.source);
         let at = (who >> 48) as usize % PLACES;
-        let Some(place) = self.places.get_mut(at) else { return };
-        if place.who != who {
-            *place = Place { who, next: taken.sequence.wrapping_add(1), drops: taken.drops, open: 0 };
+        let place = self.places.get_mut(at)?;
+        place.count(who, taken, tally);
+        Some((who, &mut place.interface))
+    }
+}
+
+impl Place {
+    fn count(&mut self, who: u64, taken: &Taken, tally: &mut Tally) {
+        if self.who != who {
+            let next = taken.sequence.wrapping_add(1);
+            *self = Self { who, next, drops: taken.drops, open: 0, interface: u32::MAX };
             return;
         }
-        let ahead = taken.sequence.wrapping_sub(place.next);
+        let ahead = taken.sequence.wrapping_sub(self.next);
         if ahead <= PLAUSIBLE {
             tally.samples_missing += i64::from(ahead);
-            place.open = place.open.saturating_add(ahead);
-        } else if place.open > 0 && ahead.wrapping_neg() <= LATE {
+            self.open = self.open.saturating_add(ahead);
+        } else if self.open > 0 && ahead.wrapping_neg() <= LATE {
             // Late, and counted as missing before.
             tally.samples_missing -= 1;
-            place.open -= 1;
+            self.open -= 1;
             return;
         } else {
-            place.open = 0;
+            self.open = 0;
         }
-        place.next = taken.sequence.wrapping_add(1);
-        let dropped = taken.drops.wrapping_sub(place.drops);
+        self.next = taken.sequence.wrapping_add(1);
+        let dropped = taken.drops.wrapping_sub(self.drops);
         // A counter that went back started anew.
         tally.exporter_drops +=
             if dropped <= u32::MAX / 2 { u64::from(dropped) } else { u64::from(taken.drops) };
-        place.drops = taken.drops;
+        self.drops = taken.drops;
     }
 }
 
@@ -92,7 +110,7 @@ mod tests {
     fn count(samples: &[(u32, u32, u32)]) -> (i64, u64) {
         let (mut sources, mut tally) = (Sources::default(), Tally::default());
         for (index, sequence, drops) in samples {
-            let taken = Taken { source: (0, *index), sequence: *sequence, drops: *drops };
+            let taken = Taken { source: (0, *index), sequence: *sequence, pool: 0, drops: *drops };
             sources.count(7, &taken, &mut tally);
         }
         (tally.samples_missing, tally.exporter_drops)

@@ -1,15 +1,16 @@
-//! Datagrams built word by word; rows and counts compared, also with what `flowparser-sflow` reads.
+//! Datagrams built word by word; rows and counts compared.
 
 use crds::config::Protocol as Accepts;
 use etherparse::PacketBuilder;
-use flowparser_sflow::{AddressType, FlowRecord, SflowParser, SflowSample};
-use proptest::prelude::*;
 
 use super::super::{Datagram, Decoder, Limits};
 use crate::flow::{Batch, rows, write_json};
 use crate::slot::StreamCounts;
 
+mod agents;
+mod differential;
 mod extended;
+mod interfaces;
 
 fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
@@ -287,127 +288,6 @@ fn more_samples_than_a_batch_has_room_for_pass_on_full_batches() {
     }
     assert_eq!(passed + batch.len(), 7000);
     assert!(passed >= crate::flow::ROWS);
-}
-
-/// A random record of the kinds that both read.
-fn record() -> impl Strategy<Value = Vec<u8>> {
-    let number = any::<u32>;
-    prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..160).prop_map(|header| raw(1, 1500, 4, &header)),
-        (any::<bool>(), prop::collection::vec(number(), 12)).prop_map(|(v6, mut fields)| {
-            fields[1] = [1, 6, 17, 58][fields[1] as usize % 4];
-            if v6 {
-                tagged(4, &words(&[&fields[..], &[7, 9]].concat()))
-            } else {
-                tagged(3, &words(&fields[..8]))
-            }
-        }),
-        prop::collection::vec(number(), 4).prop_map(|fields| tagged(1001, &words(&fields))),
-        prop::collection::vec(number(), 3)
-            .prop_map(|fields| tagged(1002, &words(&[&[1][..], &fields].concat()))),
-        (prop::collection::vec(number(), 4), prop::collection::vec(number(), 0..9)).prop_map(
-            |(head, path)| {
-                let count = path.len() as u32;
-                tagged(
-                    1003,
-                    &words(&[&[1][..], &head, &[1, 2, count], &path, &[count], &path, &[0]].concat()),
-                )
-            }
-        ),
-    ]
-}
-
-fn samples() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    let sample = (any::<[u32; 4]>(), any::<bool>(), prop::collection::vec(record(), 1..4));
-    let sample = sample.prop_map(|([source, rate, input, output], expanded, records)| {
-        if !expanded {
-            return flow(source, rate, input, output, &records);
-        }
-        let count = records.len() as u32;
-        let head = words(&[1, 0, source, rate, 1, 0, input >> 30, input, output >> 30, output, count]);
-        tagged(3, &[head, records.concat()].concat())
-    });
-    prop::collection::vec(sample, 0..6)
-}
-
-/// The fields that flowparser-sflow names alike, from the samples that describe a packet.
-fn reference(payload: &[u8]) -> Vec<serde_json::Value> {
-    let parsed = SflowParser::default().parse_bytes(payload);
-    assert!(parsed.error.is_none());
-    let samples = parsed.datagrams.into_iter().flat_map(|datagram| datagram.samples);
-    let flows = samples.filter_map(|sample| match sample {
-        SflowSample::Flow(flow) => Some((flow.sampling_rate, flow.records)),
-        SflowSample::ExpandedFlow(flow) => Some((flow.sampling_rate, flow.records)),
-        _ => None,
-    });
-    flows.filter_map(|(rate, records)| of_records(rate, &records)).collect()
-}
-
-fn of_records(rate: u32, records: &[FlowRecord]) -> Option<serde_json::Value> {
-    let mut line = serde_json::Map::new();
-    if rate > 0 {
-        line.insert("sampling_rate".into(), (f64::from(rate as f32) as u64).into());
-    }
-    let mut described = false;
-    for record in records {
-        described |= match record {
-            FlowRecord::RawPacketHeader(_) => true,
-            FlowRecord::SampledIpv4(_) | FlowRecord::SampledIpv6(_) => true,
-            FlowRecord::ExtendedRouter(router) => {
-                let AddressType::IPv4(next_hop) = router.next_hop else { continue };
-                line.insert("next_hop".into(), next_hop.to_string().into());
-                line.insert("src_mask".into(), (router.src_mask_len & 0xff).into());
-                false
-            }
-            FlowRecord::ExtendedGateway(gateway) => {
-                let first = gateway.as_path_segments.iter().flat_map(|segment| &segment.values).next();
-                if let Some(first) = first.filter(|first| **first != 0) {
-                    line.insert("next_as".into(), (*first).into());
-                }
-                false
-            }
-            _ => false,
-        };
-    }
-    described.then_some(line.into())
-}
-
-proptest! {
-    #[test]
-    fn flowparser_sflow_reads_the_same_samples(samples in samples()) {
-        let payload = datagram(1, &samples);
-        let expected = reference(&payload);
-        let (lines, counts) = decode(&payload);
-        prop_assert_eq!(lines.len(), expected.len());
-        let undecodable: u64 = counts.unwrap().undecodable.iter().map(|(_, count)| count).sum();
-        prop_assert_eq!(undecodable as usize, samples.len() - expected.len());
-        for (line, expected) in lines.iter().zip(&expected) {
-            for (name, value) in expected.as_object().unwrap() {
-                prop_assert_eq!(line.get(name), Some(value), "{}", name);
-            }
-        }
-    }
-
-    #[test]
-    fn no_change_to_a_datagram_makes_the_decoder_panic_or_lose_a_sample_uncounted(
-        samples in samples(),
-        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
-        cut in any::<prop::sample::Index>(),
-    ) {
-        let mut payload = datagram(1, &samples);
-        for (at, value) in flips {
-            let at = 28 + at.index(payload.len());
-            if let Some(byte) = payload.get_mut(at) {
-                *byte = value;
-            }
-        }
-        payload.truncate(28 + cut.index(payload.len() - 27));
-        let (lines, counts) = decode(&payload);
-        let counts = counts.unwrap();
-        let passed: u64 = counts.undecodable.iter().filter(|(why, _)| why != "trailing_bytes").map(|(_, n)| n).sum();
-        prop_assert_eq!(lines.len() as u64, counts.records);
-        prop_assert_eq!(counts.records + counts.options_records + passed, samples.len() as u64);
-    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn an_as_path_longer_than_a_text_ends_with_a_whole_number() {
 }
 
 /// Bytes with their number before them, filled up.
-fn text(text: &str) -> Vec<u8> {
+pub(super) fn text(text: &str) -> Vec<u8> {
     let mut out = words(&[text.len() as u32]);
     out.extend(text.as_bytes());
     out.resize(out.len().next_multiple_of(4), 0);
