@@ -21,6 +21,9 @@ pub const ETHERNET_HEADER: u16 = 14;
 /// The frame check sequence, which sFlow counts and strips.
 pub const FRAME_CHECK: u16 = 4;
 const LARGEST_PACKET: u64 = 1_500;
+/// The imagined exporters report flows early, so that a demo's graph is true in steps of 10 s.
+const ACTIVE_TIMEOUT_MS: u32 = 8_000;
+const INACTIVE_TIMEOUT_MS: u32 = 1_500;
 
 /// One flow as an exporter saw it; for sFlow one sampled packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +120,8 @@ impl Model {
             packets,
             bytes,
             frame_length: self.sampled.then(|| frame_length(bytes)),
-            lasted_ms: if packets == 1 { 0 } else { self.random.random_range(1..60_000) },
-            waited_ms: self.random.random_range(0..15_000),
+            lasted_ms: if packets == 1 { 0 } else { self.random.random_range(1..ACTIVE_TIMEOUT_MS) },
+            waited_ms: self.random.random_range(0..INACTIVE_TIMEOUT_MS),
             in_if: 1,
             out_if: 2,
             src_as: 64_496,
