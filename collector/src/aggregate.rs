@@ -9,6 +9,7 @@ mod bucket;
 mod cell;
 mod checkpoint;
 mod cover;
+mod facts;
 mod grid;
 pub mod ingest;
 mod journal;

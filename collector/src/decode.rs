@@ -20,6 +20,7 @@ mod program;
 mod reader;
 mod reason;
 mod records;
+mod resume;
 mod sampling;
 mod section;
 mod segments;
@@ -43,7 +44,7 @@ use std::net::IpAddr;
 use crds::config::{ListenerConfig, Protocol as Accepts, SourceConfig};
 
 use crate::flow::{Batch, Protocol};
-use crate::slot::StreamReport;
+use crate::slot::{StreamFacts, StreamKey, StreamReport};
 use decapsulation::Decapsulation;
 use output::{Origin, Output};
 use reason::Refused;
@@ -94,6 +95,11 @@ impl Datagram<'_> {
     }
 }
 
+/// Streams whose facts are reported at once; the others follow at the next cuts.
+const FACTS: usize = 256;
+/// No further stream is added to a report of so many bytes.
+const FACT_BYTES: usize = 1 << 20;
+
 /// Turns datagrams into rows; one owner, no lock: all datagrams of an exporter go to the same decoder.
 #[derive(Debug)]
 pub struct Decoder {
@@ -110,7 +116,7 @@ impl Decoder {
     pub fn new(limits: Limits) -> Self {
         Self {
             streams: Streams::new(limits),
-            sets: Sets::default(),
+            sets: Sets::new(limits.memory),
             sflow: sflow::State::default(),
             decapsulation: Decapsulation::default(),
             expired_ms: 0,
@@ -188,14 +194,41 @@ impl Decoder {
         reports: impl IntoIterator<Item = &'a StreamReport>,
     ) {
         for report in reports {
-            let key = &report.key;
-            let listener = listeners.iter().position(|listener| listener.name == key.listener);
-            let Some(listener) = listener.and_then(|at| u16::try_from(at).ok()) else { continue };
-            let Some(protocol) = Protocol::named(&key.protocol) else { continue };
-            let StreamReport { last_seen_ms, next_sequence, .. } = *report;
-            let (exporter, port, domain, agent) = (key.exporter, key.port, key.domain, key.agent);
-            let key = Key { listener, exporter, port, protocol, domain, agent };
-            self.streams.expect(key, next_sequence, last_seen_ms);
+            if let Some(key) = key(listeners, &report.key) {
+                self.streams.expect(key, report.next_sequence, report.last_seen_ms);
+            }
+        }
+    }
+
+    /// What is known of the streams about which something changed since the last call, or was repeated after a
+    /// while: their templates and what their options told.
+    pub fn take_facts(&mut self, listeners: &[ListenerConfig]) -> Vec<StreamFacts> {
+        let names: Vec<&str> = listeners.iter().map(|listener| listener.name.as_str()).collect();
+        let changed = self.streams.take_changed(FACTS, &names).into_iter();
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        for (at, facts) in changed {
+            if bytes > FACT_BYTES {
+                self.streams.change(at);
+                continue;
+            }
+            let facts = self.sets.facts(at, facts);
+            bytes += facts.cost();
+            taken.push(facts);
+        }
+        taken
+    }
+
+    /// Gives back what an earlier run of the edge reported; each stream uses it only if it goes on as it was, by
+    /// the watermarks that were restored too.
+    pub fn restore_facts(
+        &mut self,
+        listeners: &[ListenerConfig],
+        facts: impl IntoIterator<Item = StreamFacts>,
+    ) {
+        for facts in facts {
+            if let Some(key) = key(listeners, &facts.key) {
+                self.sets.keep(key, facts);
+            }
         }
     }
 
@@ -235,6 +268,15 @@ impl Decoder {
         }
         self.refused[at].count(reason);
     }
+}
+
+/// The key of a stream that an earlier run reported; none when its listener is no more.
+fn key(listeners: &[ListenerConfig], key: &StreamKey) -> Option<Key> {
+    let listener = listeners.iter().position(|listener| listener.name == key.listener)?;
+    let listener = u16::try_from(listener).ok()?;
+    let protocol = Protocol::named(&key.protocol)?;
+    let (exporter, port, domain, agent) = (key.exporter, key.port, key.domain, key.agent);
+    Some(Key { listener, exporter, port, protocol, domain, agent })
 }
 
 /// What a payload is, by its version word: two bytes in NetFlow and IPFIX, four in sFlow.

@@ -6,6 +6,7 @@
 
 mod access;
 mod exporters;
+mod facts;
 mod filters;
 mod interfaces;
 mod live;
@@ -24,6 +25,7 @@ mod ui;
 
 pub use access::{Token, TokenError};
 pub use exporters::{Edge, Exporter, ExporterList, Listener};
+pub use facts::{Facts, FactsList, Named, NamedInterface, Rate, Template};
 pub use filters::{FaultSpan, FilterFault, FilterText, FilterVerdict};
 pub use interfaces::{Interface, OctetsBeside};
 pub use live::SlotEvent;

@@ -7,12 +7,16 @@
 //! stages share beside [`crate::flow`].
 
 mod codec;
+mod facts;
 mod interface;
+mod kept;
 mod lag;
 
 pub(crate) use codec::inflate;
 pub use codec::{DecodeError, MAX_BLOCK_BYTES, decode, decode_provisional, encode, encode_provisional};
+pub use facts::{NameFact, NameOf, RateFact, RateOf, StreamFacts, TemplateFact};
 pub use interface::{InterfaceReport, Octets};
+pub use kept::KeptFacts;
 pub use lag::{LAG_BINS, lag_bin, lag_ms};
 
 use std::net::IpAddr;
@@ -207,6 +211,10 @@ pub struct StreamCounts {
     pub options_records: u64,
     /// Template definitions read, options templates included.
     pub templates: u64,
+    /// Template definitions that gave a known number another shape.
+    pub template_changes: u64,
+    /// Template definitions that contradict what another port of the domain announced under the number.
+    pub template_conflicts: u64,
     /// Data sets (or samples) for which no template is known: undecodable now, perhaps decoded later.
     pub unknown_template_sets: u64,
     /// Records undecodable, by reason; records where they can be counted, else sets.
@@ -240,6 +248,8 @@ impl StreamCounts {
         add(&mut self.records, more.records);
         add(&mut self.options_records, more.options_records);
         add(&mut self.templates, more.templates);
+        add(&mut self.template_changes, more.template_changes);
+        add(&mut self.template_conflicts, more.template_conflicts);
         add(&mut self.unknown_template_sets, more.unknown_template_sets);
         add(&mut self.received, more.received);
         add(&mut self.duplicates, more.duplicates);
@@ -387,6 +397,8 @@ pub struct Block {
     pub streams: Vec<StreamReport>,
     /// Listeners on which something came or was dropped.
     pub listeners: Vec<ListenerReport>,
+    /// Streams of which something new is known.
+    pub facts: Vec<StreamFacts>,
 }
 
 /// The aggregator's answer to a block.

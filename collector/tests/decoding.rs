@@ -2,6 +2,8 @@
 
 #[path = "decoding/applications.rs"]
 mod applications;
+#[path = "decoding/ceilings.rs"]
+mod ceilings;
 #[path = "decoding/counters.rs"]
 mod counters;
 #[path = "decoding/differential.rs"]
@@ -20,6 +22,8 @@ mod netflow5;
 mod netflow9;
 #[path = "decoding/option_tables.rs"]
 mod option_tables;
+#[path = "decoding/restart.rs"]
+mod restart;
 #[path = "decoding/rig.rs"]
 mod rig;
 #[path = "decoding/sampling.rs"]
@@ -28,6 +32,8 @@ mod sampling;
 mod sections;
 #[path = "decoding/sequence.rs"]
 mod sequence;
+#[path = "decoding/template_state.rs"]
+mod template_state;
 #[path = "decoding/templates.rs"]
 mod templates;
 #[path = "decoding/times.rs"]

@@ -76,6 +76,7 @@ impl Checkpoint<'_> {
         self.state.names.save(transaction)?;
         self.state.save_spools(transaction)?;
         self.state.ledger.save(transaction)?;
+        self.state.facts.save(transaction)?;
         let expired = self.expire(transaction, &progress)?;
         let mut meta = transaction.open_table(META)?;
         meta.insert("progress", postcard::to_stdvec(&progress)?.as_slice())?;

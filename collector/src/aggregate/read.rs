@@ -16,9 +16,10 @@ use tokio::sync::broadcast;
 use super::level::{LEVELS, Levels};
 use super::store::StoreError;
 use super::view::{
-    EdgeView, ListenerView, ProfileUsage, Series, SeriesQuery, StreamView, TopQuery, TopTable,
+    EdgeView, FactsView, ListenerView, ProfileUsage, Series, SeriesQuery, StreamView, TopQuery, TopTable,
 };
 use super::{Counts, Shared, Tick, read};
+use crate::slot::StreamFacts;
 
 pub use crate::slot::LIVE;
 use crate::slot::OTHER;
@@ -201,6 +202,14 @@ impl Reader {
     /// Every stream and its loss.
     pub fn streams(&self) -> Vec<StreamView> {
         read(&self.shared.state).ledger.streams()
+    }
+
+    /// What streams taught: those of one exporter, or all.
+    pub fn facts(&self) -> Vec<FactsView> {
+        let state = read(&self.shared.state);
+        let edge = |spool| state.spools.get(&spool).map_or_else(String::new, |spool| spool.edge.clone());
+        let view = |(spool, facts): (_, &StreamFacts)| FactsView { edge: edge(spool), facts: facts.clone() };
+        state.facts.streams().map(view).collect()
     }
 
     /// Streams forgotten because there were too many.

@@ -7,6 +7,7 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::cover::Cover;
+use super::facts::Facts;
 use super::lags::Lags;
 use super::ledger::Ledger;
 use super::level::Levels;
@@ -103,6 +104,8 @@ pub(super) struct State {
     pub(super) spools: HashMap<SpoolId, Spool>,
     /// Streams, listeners.
     pub(super) ledger: Ledger,
+    /// Templates, rates, names.
+    pub(super) facts: Facts,
     /// Additions not yet in the store, by raw slot.
     pub(super) slots: BTreeMap<u64, Slot>,
     /// How late records tell of their flows.
@@ -130,7 +133,8 @@ impl State {
         let ledger = Ledger::load(transaction)?;
         let pulses = Pulses::load(transaction)?;
         let lags = Lags::load(transaction)?;
-        Ok(Self { names, ledger, lags, pulses, spools, ..Self::default() })
+        let facts = Facts::load(transaction)?;
+        Ok(Self { names, ledger, facts, lags, pulses, spools, ..Self::default() })
     }
 
     /// The last block applied of a spool; none: never heard of.
@@ -215,6 +219,7 @@ impl State {
                 self.lags.add(source, &lags.bins, block.made_ms);
             }
         }
+        self.facts.add(block);
         for top in &block.tops {
             let Some(channel) = channels.get(top.channel as usize).copied().flatten() else { continue };
             let key = (top.start_ms, channel, format!("{}/{}", top.element, top.order));
@@ -266,6 +271,7 @@ impl State {
         self.lags.saved();
         self.pulses.saved();
         self.presence.clear();
+        self.facts.saved();
         self.changed_spools.clear();
         self.tops.clear();
         self.slots.retain(|slot, _| open.holds(*slot));

@@ -27,6 +27,8 @@ pub(super) const STREAMS: TableDefinition<'static, (u128, &[u8]), &[u8]> = Table
 pub(super) const PULSES: TableDefinition<'static, u128, &[u8]> = TableDefinition::new("pulses");
 /// Listeners by (spool, name).
 pub(super) const LISTENERS: TableDefinition<'static, (u128, &str), &[u8]> = TableDefinition::new("listeners");
+/// What streams taught, by (spool, key in postcard).
+pub(super) const FACTS: TableDefinition<'static, (u128, &[u8]), &[u8]> = TableDefinition::new("facts");
 /// When a channel's filter changed: (Unix ms, channel) to nothing.
 pub(super) const MARKERS: TableDefinition<'static, (u64, u32), ()> = TableDefinition::new("markers");
 /// Everything that is there once.
@@ -191,6 +193,7 @@ fn make_tables(transaction: &WriteTransaction, path: &Path) -> Result<(), StoreE
     transaction.open_table(SPOOLS)?;
     transaction.open_table(STREAMS)?;
     transaction.open_table(LISTENERS)?;
+    transaction.open_table(FACTS)?;
     transaction.open_table(MARKERS)?;
     Ok(())
 }

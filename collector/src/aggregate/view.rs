@@ -4,7 +4,7 @@ use serde::Serialize;
 
 pub use super::Tick;
 pub use super::read::ReadError;
-use crate::slot::{InterfaceReport, StreamCounts, StreamKey};
+use crate::slot::{InterfaceReport, StreamCounts, StreamFacts, StreamKey};
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +190,15 @@ pub struct StreamView {
     pub interfaces: Vec<InterfaceReport>,
     /// Sums of all blocks.
     pub totals: StreamCounts,
+}
+
+/// What one stream taught.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactsView {
+    /// The edge that took it.
+    pub edge: String,
+    /// Its templates, rates and names.
+    pub facts: StreamFacts,
 }
 
 /// One listener of one edge, summed over all blocks.

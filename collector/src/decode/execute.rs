@@ -23,6 +23,11 @@ pub(super) struct Clock {
 const NTP: u64 = 2_208_988_800;
 
 impl Clock {
+    /// Unix milliseconds at which the exporter started, as its header tells.
+    pub(super) fn boot_ms(&self) -> Option<u64> {
+        self.uptime_ms.map(|uptime| self.export_ms.saturating_sub(u64::from(uptime)))
+    }
+
     /// Unix milliseconds of an uptime; in IPFIX, whose header has none, the bare uptime.
     fn uptime(&self, value: u64) -> u64 {
         let value = value as u32;

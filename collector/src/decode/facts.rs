@@ -10,8 +10,7 @@ mod known;
 mod names;
 mod told;
 
-pub(super) use known::Selector;
-pub(super) use names::{Of, application};
+pub(super) use names::application;
 pub(super) use told::{float, rate};
 
 use std::net::IpAddr;
@@ -22,20 +21,19 @@ use super::program::Program;
 use super::records::Records;
 use super::streams::{Key, Streams};
 use crate::flow::Protocol;
+use crate::slot::{NameOf, RateOf, StreamFacts};
 use known::{Known, Said};
 use told::Told;
 
-/// Rates in all, 32 bytes each.
-const RATES: usize = 131_072;
-/// Bytes of all names.
-const NAMES: usize = 8 << 20;
+/// One rate for so many bytes of the names' memory: 32 bytes each, half of it.
+const RATE: usize = 64;
 /// Streams of one exporter whose facts the others look at.
 const TELLERS: usize = 64;
 /// For so long two streams that told differently stop each other's sharing.
 const CONFLICT_MS: u64 = 1_800_000;
 
 /// The facts of all streams.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Facts {
     streams: Vec<Entry>,
     /// The streams that told anything.
@@ -44,6 +42,8 @@ pub(super) struct Facts {
     generation: u64,
     rates: usize,
     name_bytes: usize,
+    /// Memory for names; rates take half as much at most.
+    limit: usize,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +64,26 @@ struct View {
     init_ms: Option<u64>,
 }
 
+/// Whether there is room for more of all streams.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    rates: bool,
+    names: bool,
+}
+
 impl Facts {
+    /// Nothing is known; names will take at most about `limit` bytes, and rates half as many.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            streams: Vec::new(),
+            exporters: HashMap::default(),
+            generation: 0,
+            rates: 0,
+            name_bytes: 0,
+            limit,
+        }
+    }
+
     /// Finds where a stream has to look, if that changed. To be called before a stream's facts are read.
     pub(super) fn attend(&mut self, stream: u32, key: &Key) {
         let at = stream as usize;
@@ -80,14 +99,14 @@ impl Facts {
     }
 
     /// The rate that applies to a selector of a stream.
-    pub(super) fn rate(&self, stream: u32, key: &Key, selector: Selector) -> Option<f32> {
+    pub(super) fn rate(&self, stream: u32, key: &Key, selector: RateOf) -> Option<f32> {
         let entry = self.streams.get(stream as usize)?;
         let own = entry.own.as_ref().and_then(|own| own.rate(key.domain, selector));
         if let Some(own) = own {
             return Some(own.value);
         }
         let across = entry.view.across;
-        if across && matches!(selector, Selector::Template(_)) {
+        if across && matches!(selector, RateOf::Template(_)) {
             return None;
         }
         let domain = |known: &Known| if across { known.domain } else { key.domain };
@@ -110,14 +129,14 @@ impl Facts {
     }
 
     /// The name of an interface, a VRF, an application ... of a stream's exporter.
-    pub(super) fn name(&self, stream: u32, of: Of, number: u64) -> Option<&str> {
+    pub(super) fn name(&self, stream: u32, of: NameOf, number: u64) -> Option<&str> {
         let entry = self.streams.get(stream as usize)?;
         let own = entry.own.as_ref().and_then(|own| own.name(of, number));
         own.map(|said| said.value)
             .or_else(|| agreed(self.others(entry).filter_map(|known| known.name(of, number))))
     }
 
-    /// Learns from the records of an options set.
+    /// Learns from the records of an options set; whether anything of it is news.
     pub(super) fn learn(
         &mut self,
         (stream, key): (u32, &Key),
@@ -125,17 +144,38 @@ impl Facts {
         records: Records<'_>,
         count: usize,
         now_ms: u64,
-    ) {
+    ) -> bool {
         if stream == Streams::UNKNOWN {
-            return;
+            return false;
         }
+        let mut news = false;
         for record in 0..count {
             let told = Told::read(program, records, record);
             if !told.is_empty() {
-                self.take(stream, key, &told, now_ms);
+                news |= self.take(stream, key, &told, now_ms);
             }
         }
         self.attend(stream, key);
+        news
+    }
+
+    /// Takes over what a stream told before a restart of the edge.
+    pub(super) fn restore(&mut self, stream: u32, key: &Key, facts: &StreamFacts) {
+        let is_room = self.rates + facts.rates.len() <= self.limit / RATE && self.name_bytes < self.limit;
+        let is_something = !facts.rates.is_empty() || !facts.names.is_empty() || facts.init_ms.is_some();
+        if is_room && is_something && stream != Streams::UNKNOWN {
+            self.change(stream, key, |own, _| own.restore(facts));
+            self.generation += 1;
+            self.attend(stream, key);
+        }
+    }
+
+    /// Writes down what a stream told.
+    pub(super) fn report(&self, stream: u32, facts: &mut StreamFacts) {
+        let entry = self.streams.get(stream as usize);
+        if let Some(own) = entry.and_then(|entry| entry.own.as_ref()) {
+            own.report(facts);
+        }
     }
 
     /// Drops what a stream told, which lost its place.
@@ -153,7 +193,25 @@ impl Facts {
         }
     }
 
-    fn take(&mut self, stream: u32, key: &Key, told: &Told<'_>, now_ms: u64) {
+    fn take(&mut self, stream: u32, key: &Key, told: &Told<'_>, now_ms: u64) -> bool {
+        let (mut moved, mut news) = (false, false);
+        self.change(stream, key, |own, room| {
+            moved = own.put_init(told.init_ms.map(|value| Said { value, told_ms: now_ms, restored: false }));
+            if let Some(value) = told.rate() {
+                let said = Said { value, told_ms: now_ms, restored: false };
+                moved |= own.put_rate(told.domain.unwrap_or(key.domain), told.selector, said, room.rates);
+            }
+            news = moved;
+            for (of, number, text) in told.names() {
+                news |= own.put_name(of, number, text, now_ms, room.names);
+            }
+        });
+        self.generation += u64::from(moved);
+        news
+    }
+
+    /// Changes what a stream told, and keeps count of what all of it takes.
+    fn change(&mut self, stream: u32, key: &Key, change: impl FnOnce(&mut Known, Room)) {
         self.attend(stream, key);
         let Some(entry) = self.streams.get_mut(stream as usize) else { return };
         if entry.own.is_none() {
@@ -163,21 +221,12 @@ impl Facts {
             }
             self.generation += 1;
         }
+        let room = Room { rates: self.rates < self.limit / RATE, names: self.name_bytes < self.limit };
         let own = entry.own.get_or_insert_with(|| Box::new(Known::new(key.domain)));
         let before = (own.rates(), own.name_bytes());
-        let init = told.init_ms.map(|value| Said { value, told_ms: now_ms });
-        let mut news = own.put_init(init);
-        if let Some(rate) = told.rate() {
-            let domain = told.domain.unwrap_or(key.domain);
-            let said = Said { value: rate, told_ms: now_ms };
-            news |= own.put_rate(domain, told.selector, said, self.rates < RATES);
-        }
-        for (of, number, text) in told.names() {
-            own.put_name(of, number, text, now_ms, self.name_bytes < NAMES);
-        }
+        change(own, room);
         self.rates = self.rates - before.0 + own.rates();
         self.name_bytes = self.name_bytes - before.1 + own.name_bytes();
-        self.generation += u64::from(news);
     }
 
     fn others<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = &'a Known> + Clone {

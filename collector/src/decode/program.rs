@@ -105,6 +105,9 @@ pub(super) struct Sampling {
     /// 48 and 302: the sampler's number, for which options told the rate.
     pub(super) sampler: Option<Place>,
     pub(super) selector: Option<Place>,
+    /// The interfaces, for rates that options told of them: 10 or 252, 14 or 253.
+    pub(super) input: Option<Place>,
+    pub(super) output: Option<Place>,
 }
 
 impl Sampling {
@@ -169,6 +172,11 @@ impl Program {
         let tail = usize::from(offset);
         let fixed = gaps.iter().map(|gap| usize::from(*gap)).sum::<usize>() + tail;
         let counters = Counters::of(fields, &places);
+        let first = |elements: [u16; 2]| {
+            let at = |element| fields.iter().position(|f| f.enterprise == 0 && f.element == element);
+            places.get(elements.into_iter().find_map(at)?).copied()
+        };
+        (plan.sampling.input, plan.sampling.output) = (first([10, 252]), first([14, 253]));
         let mut program = Self {
             fields: fields.into(),
             scope,

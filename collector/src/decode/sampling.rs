@@ -1,11 +1,12 @@
 //! The sampling rate of a set's rows: told by the record, else by options for what the record refers to.
 
-use super::facts::{Facts, Selector, float, rate};
+use super::facts::{Facts, float, rate};
 use super::normalize::keep;
 use super::program::{Place, Program, Sampling};
 use super::records::Records;
 use super::streams::Key;
 use crate::flow::{Batch, Column, Mask, Run, SamplingFrom};
+use crate::slot::RateOf;
 
 /// What filling the column told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +48,7 @@ pub(super) fn rates(
         let rate = own.or_else(|| match refers.map(|place| records.number(place, record)) {
             _ if !told => None,
             Some(number) => options.of_sampler(number),
-            None if by_interface => options.of_interfaces(batch, run, row),
+            None if by_interface => options.of_interfaces(sampling, records, record),
             None => common,
         });
         known.set(row, rate.is_some());
@@ -75,27 +76,26 @@ struct Options<'a> {
     stream: u32,
     key: &'a Key,
     common: Option<f32>,
-    caches: [(Option<Selector>, Option<f32>); 2],
+    caches: [(Option<RateOf>, Option<f32>); 2],
 }
 
 impl Options<'_> {
     /// Sampler 0 is none: what holds for everything holds for it.
     fn of_sampler(&mut self, number: u64) -> Option<f32> {
-        let found = self.find(0, Selector::Sampler(number));
+        let found = self.find(0, RateOf::Sampler(number));
         found.or_else(|| self.common.filter(|_| number == 0))
     }
 
     /// The interface on which the flow came in; where nothing is told of it, the one on which it went out.
-    fn of_interfaces(&mut self, batch: &Batch, run: &Run, row: usize) -> Option<f32> {
-        let mut side = |at: usize, column: Column| {
-            let has = batch.has(run, column, row);
-            let number = batch.u32s(column).get(row).copied().filter(|_| has)?;
-            self.find(at, Selector::Interface(number.into()))
+    fn of_interfaces(&mut self, sampling: &Sampling, records: Records<'_>, record: usize) -> Option<f32> {
+        let mut side = |at: usize, place: Option<Place>| {
+            let number = records.number(place?, record);
+            self.find(at, RateOf::Interface(number))
         };
-        side(0, Column::InIf).or_else(|| side(1, Column::OutIf)).or(self.common)
+        side(0, sampling.input).or_else(|| side(1, sampling.output)).or(self.common)
     }
 
-    fn find(&mut self, at: usize, selector: Selector) -> Option<f32> {
+    fn find(&mut self, at: usize, selector: RateOf) -> Option<f32> {
         let cache = self.caches.get_mut(at)?;
         if cache.0 != Some(selector) {
             *cache = (Some(selector), self.facts.rate(self.stream, self.key, selector));
@@ -110,8 +110,8 @@ fn names_one(place: Place, records: Records<'_>, count: usize) -> bool {
 }
 
 fn common(facts: &Facts, stream: u32, key: &Key, id: u16) -> Option<f32> {
-    let of_template = facts.rate(stream, key, Selector::Template(id.into()));
-    of_template.or_else(|| facts.rate(stream, key, Selector::Any))
+    let of_template = facts.rate(stream, key, RateOf::Template(id.into()));
+    of_template.or_else(|| facts.rate(stream, key, RateOf::Any))
 }
 
 fn constant(rate: Option<f32>, batch: &mut Batch, run: &mut Run) -> Option<f32> {

@@ -1,5 +1,10 @@
 //! NetFlow v9 (RFC 3954) and IPFIX (RFC 7011): a header, then sets of templates, options and flows.
 
+mod header;
+mod known;
+
+use header::{ipfix_header, v9_header};
+
 use super::Datagram;
 use super::execute::{Clock, execute};
 use super::extras::Types;
@@ -11,30 +16,34 @@ use super::program::Program;
 use super::reader::Reader;
 use super::reason::{Rejected, Undecodable};
 use super::records::{Ends, Records};
+use super::resume::{Return, Saved};
 use super::sampling::{Rates, rates};
 use super::section;
 use super::sequence::Arrival;
 use super::shown;
 use super::streams::{Key, Streams};
 use super::template::{self, Definition, Field, Kind};
-use super::templates::{Learned, Templates};
+use super::templates::{Announced, Learned, Templates};
 use super::waiting::{Set, Waiting};
 use crate::flow::{Column, Protocol};
+use crate::telemetry::Repeated;
 
 /// Bytes of an unreadable set that hold at most one record: no exporter sends smaller ones.
 const SMALLEST_RECORD: usize = 8;
 
 /// Everything that v9 and IPFIX need beside the streams.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sets {
     templates: Templates,
     facts: Facts,
     types: Types,
     waiting: Waiting,
+    saved: Saved,
     ends: Ends,
     fields: Vec<Field>,
     /// The tunnels to take off the packets that this exporter sampled.
     pub(super) decapsulate: Tunnels,
+    conflicts: Option<Repeated>,
 }
 
 /// One message on its way through.
@@ -54,68 +63,30 @@ struct Message {
     unknown_bytes: usize,
 }
 
-/// The parts of a header.
-struct Header<'a> {
-    sequence: u32,
-    domain: u32,
-    clock: Clock,
-    promised: Option<u32>,
-    body: &'a [u8],
-    rest: &'a [u8],
-    truncated: bool,
-}
-
-fn v9_header(payload: &[u8]) -> Option<Header<'_>> {
-    let mut reader = Reader::new(payload);
-    let _version = reader.u16()?;
-    let count = reader.u16()?;
-    let uptime = reader.u32()?;
-    let seconds = reader.u32()?;
-    let sequence = reader.u32()?;
-    let domain = reader.u32()?;
-    let clock = Clock { export_ms: u64::from(seconds) * 1000, uptime_ms: Some(uptime), init_ms: None };
-    let (body, rest) = split_v9(reader.rest(), seconds);
-    Some(Header { sequence, domain, clock, promised: Some(count.into()), body, rest, truncated: false })
-}
-
-/// v9 has no length. A "set" with the reserved number 9 that reads as a header of about the same time begins
-/// another message.
-fn split_v9(body: &[u8], seconds: u32) -> (&[u8], &[u8]) {
-    let mut reader = Reader::new(body);
-    while let (Some(id), Some(length)) = (reader.u16(), reader.u16()) {
-        let at = body.len() - reader.len() - 4;
-        if id == 9 {
-            let mut header = reader;
-            let (_uptime, time) = (header.u32(), header.u32());
-            if header.len() >= 8 && time.is_some_and(|time| time.abs_diff(seconds) < 86_400) {
-                return body.split_at(at);
-            }
-        }
-        if length < 4 || reader.take(usize::from(length) - 4).is_none() {
-            break;
-        }
-    }
-    (body, &[])
-}
-
-fn ipfix_header(payload: &[u8]) -> Option<Header<'_>> {
-    let mut reader = Reader::new(payload);
-    let _version = reader.u16()?;
-    let length = usize::from(reader.u16()?);
-    let seconds = reader.u32()?;
-    let sequence = reader.u32()?;
-    let domain = reader.u32()?;
-    let clock = Clock { export_ms: u64::from(seconds) * 1000, uptime_ms: None, init_ms: None };
-    let truncated = length > payload.len() || length < 16;
-    let (body, rest) =
-        reader.rest().split_at_checked(length.saturating_sub(16)).unwrap_or((reader.rest(), &[]));
-    // What follows without being a message belongs to this one, whose length is wrong.
-    let follows = rest.len() >= 16 && rest.starts_with(&[0, 10]);
-    let (body, rest) = if follows && !truncated { (body, rest) } else { (reader.rest(), &[][..]) };
-    Some(Header { sequence, domain, clock, promised: None, body, rest, truncated })
+/// When a template was announced.
+#[derive(Clone, Copy, Debug)]
+struct When {
+    at_ms: u64,
+    /// That was before a restart of the edge.
+    restored: bool,
 }
 
 impl Sets {
+    /// `memory`: bytes for templates, and as many for data that waits for them.
+    pub(super) fn new(memory: usize) -> Self {
+        Self {
+            templates: Templates::new(memory),
+            facts: Facts::new(memory / 2),
+            waiting: Waiting::new(memory),
+            saved: Saved::default(),
+            ends: Ends::default(),
+            fields: Vec::new(),
+            conflicts: None,
+            types: Types::default(),
+            decapsulate: Tunnels::default(),
+        }
+    }
+
     /// Decodes one message and gives back what follows it.
     pub(super) fn decode<'a>(
         &mut self,
@@ -135,10 +106,15 @@ impl Sets {
             self.forget(gone, &key);
         }
         let stream = streams.at(at);
+        let restarts = stream.tally.restarts;
         let (arrival, print) = stream.arrive(bytes, header.sequence);
         if arrival == Arrival::Duplicate {
             return Ok(header.rest);
         }
+        let restarted = stream.tally.restarts > restarts;
+        let boot_ms = header.clock.boot_ms();
+        let since_ms = stream.resumed_ms.take();
+        let moved = stream.started(boot_ms);
         if header.truncated {
             stream.tally.undecodable.count(Undecodable::Truncated, 1);
         }
@@ -156,6 +132,11 @@ impl Sets {
             unknown: 0,
             unknown_bytes: 0,
         };
+        if moved || restarted || since_ms.is_some() {
+            let now_ms = datagram.received_ms;
+            let back = since_ms.map(|since_ms| Return { since_ms, now_ms, boot_ms, restarted });
+            self.turn(&mut message, back, restarted, streams, output);
+        }
         self.walk(&mut message, header.body, streams, output);
         settle(&message, arrival, print, streams);
         Ok(header.rest)
@@ -174,6 +155,7 @@ impl Sets {
 
     /// Counts the sets that waited too long for their template.
     pub(super) fn expire(&mut self, now_ms: u64, streams: &mut Streams) {
+        self.saved.expire(now_ms);
         self.waiting.expire(now_ms, |set| {
             let at = streams.recall(set.stream, &set.key);
             let records = set.records.unwrap_or(1);
@@ -219,11 +201,13 @@ impl Sets {
                 Ok(Some(Definition::Template { id, scope })) => {
                     tally.templates += 1;
                     message.templates += 1;
-                    self.learn(message, id, scope, streams, output);
+                    let when = When { at_ms: message.received_ms, restored: false };
+                    self.learn(message, (id, scope), when, streams, output);
                 }
                 Ok(Some(Definition::Withdrawal { id })) => {
                     message.templates += 1;
                     self.templates.withdraw(message.stream, &message.key, id);
+                    streams.change(message.stream);
                 }
                 Ok(Some(Definition::TooLarge { .. })) => {
                     message.templates += 1;
@@ -240,8 +224,8 @@ impl Sets {
     fn learn(
         &mut self,
         message: &mut Message,
-        id: u16,
-        scope: u16,
+        (id, scope): (u16, u16),
+        When { at_ms, restored }: When,
         streams: &mut Streams,
         output: &mut Output<'_>,
     ) {
@@ -252,10 +236,17 @@ impl Sets {
             return;
         }
         let (at, key, now) = (message.stream, message.key, message.received_ms);
-        let learned = self.templates.learn(at, &key, (id, scope), &self.fields, trusted, now);
-        if learned == Learned::Full {
-            stream.tally.undecodable.count(Undecodable::TemplateTableFull, 1);
-            return;
+        let announced = Announced { id, scope, fields: &self.fields, at_ms, restored };
+        let (learned, conflict) = self.templates.learn(at, &key, announced, trusted);
+        stream.tally.template_changes += u64::from(learned == Learned::Changed);
+        stream.tally.template_conflicts += u64::from(conflict);
+        match learned {
+            Learned::Full => return stream.tally.undecodable.count(Undecodable::TemplateTableFull, 1),
+            Learned::Same { anew: false } => streams.repeat(at),
+            Learned::Same { anew: true } | Learned::New | Learned::Changed => streams.change(at),
+        }
+        if conflict {
+            self.say_conflict(&key, id);
         }
         let templates = &mut self.templates;
         let mut readable = Vec::new();
@@ -384,17 +375,23 @@ fn options(
     streams: &mut Streams,
 ) {
     let stream = (message.stream, &message.key);
+    let news;
     let (count, broken) = if let Some(count) = body.len().checked_div(program.stride) {
         let records = Records::Fixed { data: body, stride: program.stride };
-        facts.learn(stream, program, records, count, message.received_ms);
+        news = facts.learn(stream, program, records, count, message.received_ms);
         (count, (count == 0).then_some(Undecodable::SetTooShort))
     } else {
         let walk = ends.walk(program, body, usize::MAX);
         let records = Records::Variable { data: body, ends };
-        facts.learn(stream, program, records, walk.records, message.received_ms);
+        news = facts.learn(stream, program, records, walk.records, message.received_ms);
         (walk.records, walk.broken.then_some(Undecodable::FieldLength))
     };
     message.clock.init_ms = facts.init_ms(message.stream);
+    if news {
+        streams.change(message.stream);
+    } else {
+        streams.repeat(message.stream);
+    }
     message.records = message.records.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
     let tally = &mut streams.at(message.stream).tally;
     tally.options_records += count as u64;

@@ -1,11 +1,12 @@
 //! Names that option tables gave, in the columns of batches that people read record by record (`weir decode`).
 //! Other batches carry numbers only: whoever shows them looks the names up.
 
-use super::facts::{Facts, Of, application};
+use super::facts::{Facts, application};
 use super::normalize::keep;
 use super::program::Program;
 use super::records::Records;
 use crate::flow::{Batch, Column, Mask, Run};
+use crate::slot::NameOf;
 
 /// The number under which exporters name an application.
 const APPLICATION: u16 = 95;
@@ -23,8 +24,8 @@ pub(super) fn names(
     }
     let stream = run.stream;
     let interface = |number| {
-        let name = facts.name(stream, Of::Interface, number);
-        name.or_else(|| facts.name(stream, Of::InterfaceDescription, number))
+        let name = facts.name(stream, NameOf::Interface, number);
+        name.or_else(|| facts.name(stream, NameOf::InterfaceDescription, number))
     };
     for (from, to) in [(Column::InIf, Column::InIfName), (Column::OutIf, Column::OutIfName)] {
         if run.present.contains(from) {
@@ -39,7 +40,7 @@ pub(super) fn names(
     if let Some((_, place)) = place {
         fill(batch, run, Column::AppName, |_, run, row| {
             let number = application(records.field(*place, row - run.start))?;
-            facts.name(stream, Of::Application, number)
+            facts.name(stream, NameOf::Application, number)
         });
     }
 }

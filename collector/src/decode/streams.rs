@@ -13,15 +13,18 @@ use ipnet::IpNet;
 
 use super::habit::Unit;
 use super::reason::Undecodable;
+use super::resume::same_start;
 use super::sequence::{Arrival, Sequence, fingerprint};
 use super::tally::Tally;
 use crate::flow::Protocol;
-use crate::slot::{SequenceUnit, StreamKey, StreamReport};
+use crate::slot::{SequenceUnit, StreamFacts, StreamKey, StreamReport};
 
 /// Streams that sent for this long keep their place.
 const SETTLED_MS: u64 = 600_000;
 /// A newcomer that was silent for this long gives its place to another.
 const PATIENCE_MS: u64 = 10_000;
+/// Facts that are repeated are reported again after this long: their age is shown.
+const REPEAT_MS: u64 = 600_000;
 
 /// Who a stream is, in the form that the table is keyed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,30 +43,32 @@ pub(super) struct Key {
     pub(super) agent: Option<IpAddr>,
 }
 
-/// How many streams have a place.
+/// How many streams have a place, and what is kept of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Streams in all.
     pub streams: usize,
     /// Streams of which only one datagram came.
     pub newcomers: usize,
+    /// Bytes for templates; as many for data that waits for them, half as many for names from option tables.
+    pub memory: usize,
 }
 
 impl Limits {
     /// For the connections of one receiving thread, which are few.
-    pub const CONNECTIONS: Self = Self { streams: 4_096, newcomers: 1024 };
+    pub const CONNECTIONS: Self = Self { streams: 4_096, newcomers: 1024, memory: 4 << 20 };
 
     /// The part of one of several decoders that share them.
     #[must_use]
     pub fn shared_by(self, decoders: usize) -> Self {
         let part = |whole: usize| (whole / decoders.max(1)).max(1);
-        Self { streams: part(self.streams), newcomers: part(self.newcomers) }
+        Self { streams: part(self.streams), newcomers: part(self.newcomers), memory: part(self.memory) }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { streams: 65_536, newcomers: 1024 }
+        Self { streams: 65_536, newcomers: 1024, memory: 16 << 20 }
     }
 }
 
@@ -81,6 +86,10 @@ pub(super) struct Stream {
     rate_unknown: bool,
     /// Received minus end time of the newest record, in ms.
     pub(super) clock_skew_ms: Option<i64>,
+    /// Until its first datagram since a restart of the edge is judged: when its last one before came.
+    pub(super) resumed_ms: Option<u64>,
+    /// v9: when the exporter started.
+    boot_ms: Option<u64>,
     first_ms: u64,
     /// When the first datagram since the last cut came.
     heard_ms: u64,
@@ -89,6 +98,11 @@ pub(super) struct Stream {
     closed: bool,
     standing: Standing,
     touched: bool,
+    /// Its facts have to be reported; they were last at `told_ms`.
+    changed: bool,
+    told_ms: u64,
+    /// Its index stands in [`Streams::changed`].
+    listed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,13 +123,27 @@ impl Stream {
             lacks_rate: false,
             rate_unknown: false,
             clock_skew_ms: None,
+            resumed_ms: None,
+            boot_ms: None,
             first_ms: now_ms,
             heard_ms: now_ms,
             last_ms: now_ms,
             closed: false,
             standing,
             touched: false,
+            changed: false,
+            told_ms: 0,
+            listed: false,
         }
+    }
+
+    /// Notes when the exporter started; whether that moved.
+    pub(super) fn started(&mut self, boot_ms: Option<u64>) -> bool {
+        let moved = boot_ms.is_some() && !same_start(self.boot_ms, boot_ms);
+        if moved {
+            self.boot_ms = boot_ms;
+        }
+        moved
     }
 
     /// Counts a datagram (or one of several messages in one) and judges its sequence number; also gives the
@@ -155,6 +183,17 @@ impl Stream {
         !self.is_trusted() || now_ms.saturating_sub(self.last_ms) > 10 * SETTLED_MS
     }
 
+    fn key(&self, listener: &str) -> StreamKey {
+        StreamKey {
+            listener: listener.to_owned(),
+            exporter: self.key.exporter,
+            port: self.key.port,
+            protocol: self.key.protocol.name().to_owned(),
+            domain: self.key.domain,
+            agent: self.key.agent,
+        }
+    }
+
     fn report(&mut self, listener: &str) -> StreamReport {
         let tally = std::mem::take(&mut self.tally);
         self.touched = false;
@@ -162,14 +201,7 @@ impl Stream {
             self.rate_unknown = std::mem::take(&mut self.lacks_rate);
         }
         StreamReport {
-            key: StreamKey {
-                listener: listener.to_owned(),
-                exporter: self.key.exporter,
-                port: self.key.port,
-                protocol: self.key.protocol.name().to_owned(),
-                domain: self.key.domain,
-                agent: self.key.agent,
-            },
+            key: self.key(listener),
             source: String::new(),
             unit: unit(self.key.protocol, self.sequence.unit()),
             first_seen_ms: self.heard_ms,
@@ -206,6 +238,7 @@ pub(super) struct Streams {
     streams: Vec<Stream>,
     newcomers: Vec<u32>,
     touched: Vec<u32>,
+    changed: Vec<u32>,
     named: Vec<IpNet>,
     watermarks: HashMap<Key, (u32, u64), foldhash::fast::RandomState>,
     last: Option<(Key, u32)>,
@@ -235,6 +268,7 @@ impl Streams {
             streams: vec![Stream::new(nobody, 0, Standing::Named, Sequence::default())],
             newcomers: Vec::with_capacity(limits.newcomers),
             touched: Vec::new(),
+            changed: Vec::new(),
             named: Vec::new(),
             watermarks: HashMap::default(),
             last: None,
@@ -343,6 +377,48 @@ impl Streams {
         reports
     }
 
+    /// Has the stream's facts reported.
+    pub(super) fn change(&mut self, at: u32) {
+        let stream = &mut self.streams[at as usize];
+        stream.changed = at != Self::UNKNOWN;
+        if stream.changed && !stream.listed {
+            stream.listed = true;
+            self.changed.push(at);
+        }
+    }
+
+    /// The stream repeated what is known of it.
+    pub(super) fn repeat(&mut self, at: u32) {
+        let stream = &self.streams[at as usize];
+        if stream.last_ms.saturating_sub(stream.told_ms) > REPEAT_MS {
+            self.change(at);
+        }
+    }
+
+    /// At most `most` of the streams whose facts have to be reported, with what the stream itself knows of them.
+    /// Newcomers have to settle first.
+    pub(super) fn take_changed(&mut self, most: usize, listeners: &[&str]) -> Vec<(u32, StreamFacts)> {
+        let mut taken = Vec::new();
+        let streams = &mut self.streams;
+        self.changed.retain(|at| {
+            let stream = &mut streams[*at as usize];
+            let is_new = stream.standing == Standing::Newcomer;
+            if stream.changed && (is_new || taken.len() == most) {
+                return true;
+            }
+            stream.listed = false;
+            // Whoever took its place may have changed nothing.
+            if !std::mem::take(&mut stream.changed) {
+                return false;
+            }
+            stream.told_ms = stream.last_ms;
+            let name = listeners.get(usize::from(stream.key.listener)).copied().unwrap_or("unknown");
+            taken.push((*at, StreamFacts::new(stream.key(name), stream.last_ms, stream.boot_ms)));
+            false
+        });
+        taken
+    }
+
     fn seen_again(&mut self, at: u32) -> u32 {
         let stream = &mut self.streams[at as usize];
         if stream.standing == Standing::Newcomer {
@@ -355,18 +431,20 @@ impl Streams {
     fn admit(&mut self, key: Key, now_ms: u64) -> u32 {
         let named = self.named.iter().any(|prefix| prefix.contains(&key.exporter));
         let Some(at) = self.place(named, now_ms) else { return Self::UNKNOWN };
-        let sequence = self
-            .watermarks
-            .remove(&key)
-            .map_or_else(Sequence::default, |(next, ms)| Sequence::resume(next, ms));
+        let watermark = self.watermarks.remove(&key);
+        let sequence = watermark.map_or_else(Sequence::default, |(next, ms)| Sequence::resume(next, ms));
         let standing = if named { Standing::Named } else { Standing::Newcomer };
-        let stream = Stream::new(key, now_ms, standing, sequence);
+        let mut stream = Stream::new(key, now_ms, standing, sequence);
+        stream.resumed_ms = watermark.map(|(_, last_ms)| last_ms);
         if !named {
             self.newcomers.push(at);
         }
         self.index.insert(key, at);
         match self.streams.get_mut(at as usize) {
-            Some(place) => *place = stream,
+            Some(place) => {
+                stream.listed = place.listed;
+                *place = stream;
+            }
             None => self.streams.push(stream),
         }
         at

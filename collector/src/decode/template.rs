@@ -142,6 +142,12 @@ fn specifiers(
     Some(())
 }
 
+/// Whether fields that were written down once may be compiled.
+pub(super) fn is_sound(id: u16, scope: u16, fields: &[Field]) -> bool {
+    let checked = check(Definition::Template { id, scope }, fields);
+    usize::from(scope) <= fields.len() && matches!(checked, Ok(Definition::Template { .. }))
+}
+
 fn check(definition: Definition, fields: &[Field]) -> Result<Definition, Malformed> {
     let Definition::Template { id, .. } = definition else { return Ok(definition) };
     let shortest: usize = fields.iter().map(|field| shortest(*field)).sum();

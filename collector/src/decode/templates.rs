@@ -12,13 +12,12 @@ use super::program::Program;
 use super::streams::Key;
 use super::template::Field;
 use crate::flow::Protocol;
+use crate::slot::TemplateFact;
 
 /// Templates of one stream.
 const A_STREAM: usize = 1024;
-/// Memory for all templates.
-const BYTES: usize = 16 << 20;
-/// The part of it that strangers cannot take.
-const RESERVE: usize = BYTES / 4;
+/// The part of the memory that strangers cannot take.
+const RESERVE: usize = 4;
 /// What an entry costs beside its program.
 const ENTRY: usize = 128;
 /// How long conflicting announcements of one number stop its sharing.
@@ -28,6 +27,9 @@ const CONFLICT_MS: u64 = 1_800_000;
 struct Entry {
     id: u16,
     used_ms: u64,
+    announced_ms: u64,
+    /// Announced before a restart of the edge, and not since.
+    restored: bool,
     program: Arc<Program>,
 }
 
@@ -41,24 +43,40 @@ struct Shared {
 
 type Domain = (IpAddr, Protocol, u32);
 
+/// What an exporter announced, or had announced before a restart of the edge.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Announced<'a> {
+    pub(super) id: u16,
+    /// How many of the fields are scope.
+    pub(super) scope: u16,
+    pub(super) fields: &'a [Field],
+    /// When.
+    pub(super) at_ms: u64,
+    pub(super) restored: bool,
+}
+
 /// What came of an announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Learned {
-    /// As before.
-    Same,
-    /// New, or another shape.
+    /// As before; `anew`: for the first time since a restart of the edge.
+    Same { anew: bool },
+    /// This number was unknown.
     New,
+    /// It had another shape before.
+    Changed,
     /// No memory is left for it.
     Full,
 }
 
 /// The table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Templates {
     /// By stream, sorted by number.
     streams: Vec<Vec<Entry>>,
     shared: HashMap<(Domain, u16), Shared, foldhash::fast::RandomState>,
     bytes: usize,
+    /// Memory for all templates.
+    limit: usize,
     /// Nobody uses another's.
     apart: bool,
 }
@@ -68,6 +86,11 @@ fn domain(key: &Key) -> Domain {
 }
 
 impl Templates {
+    /// A table of at most about `limit` bytes.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { streams: Vec::new(), shared: HashMap::default(), bytes: 0, limit, apart: false }
+    }
+
     /// Has every stream use only its own.
     pub(super) fn keep_apart(&mut self) {
         self.apart = true;
@@ -85,29 +108,32 @@ impl Templates {
         shared.conflict_ms.is_none().then_some(&shared.program)
     }
 
-    /// Takes a template that a stream announced. `trusted` streams may use the reserve.
+    /// Takes a template that a stream announced. `trusted` streams may use the reserve. The second value says
+    /// whether other ports of the domain mean another shape.
     pub(super) fn learn(
         &mut self,
         stream: u32,
         key: &Key,
-        (id, scope): (u16, u16),
-        fields: &[Field],
+        announced: Announced<'_>,
         trusted: bool,
-        now_ms: u64,
-    ) -> Learned {
+    ) -> (Learned, bool) {
+        let Announced { id, scope, fields, at_ms, restored } = announced;
         let at = stream as usize;
         if self.streams.len() <= at {
             self.streams.resize_with(at + 1, Vec::new);
         }
         let place = self.streams[at].binary_search_by_key(&id, |entry| entry.id);
+        let mut learned = Learned::New;
         if let Ok(place) = place {
             let entry = &mut self.streams[at][place];
-            entry.used_ms = now_ms;
+            (entry.used_ms, entry.announced_ms) = (at_ms, at_ms);
+            let anew = std::mem::replace(&mut entry.restored, restored) && !restored;
             if entry.program.says(fields, scope) {
                 let program = Arc::clone(&entry.program);
-                self.share(stream, key, id, &program, now_ms);
-                return Learned::Same;
+                let conflict = self.share(stream, key, id, &program, at_ms);
+                return (Learned::Same { anew }, conflict);
             }
+            learned = Learned::Changed;
             self.bytes -= entry.program.cost() + ENTRY;
             self.streams[at].remove(place);
         } else if self.streams[at].len() >= A_STREAM {
@@ -115,25 +141,51 @@ impl Templates {
         }
         let program = Arc::new(Program::compile(fields, scope, key.protocol == Protocol::NetFlow9));
         let cost = program.cost() + ENTRY;
-        if self.bytes + cost > if trusted { BYTES } else { BYTES - RESERVE } {
-            return Learned::Full;
+        if self.bytes + cost > if trusted { self.limit } else { self.limit - self.limit / RESERVE } {
+            return (Learned::Full, false);
         }
         self.bytes += cost;
-        self.share(stream, key, id, &program, now_ms);
+        let conflict = self.share(stream, key, id, &program, at_ms);
         let entries = &mut self.streams[at];
         let place = entries.partition_point(|entry| entry.id < id);
-        entries.insert(place, Entry { id, used_ms: now_ms, program });
-        Learned::New
+        entries.insert(place, Entry { id, used_ms: at_ms, announced_ms: at_ms, restored, program });
+        (learned, conflict)
     }
 
     /// Drops a template, or all data (`id` 2) or options templates (3) of a stream.
     pub(super) fn withdraw(&mut self, stream: u32, key: &Key, id: u16) {
-        let Some(entries) = self.streams.get_mut(stream as usize) else { return };
-        let goes = |entry: &Entry| match id {
+        self.drop_from(stream, key, |entry| match id {
             2 => entry.program.scope == 0,
             3 => entry.program.scope > 0,
             id => entry.id == id,
+        });
+    }
+
+    /// Drops everything that a stream announced, which lost its place.
+    pub(super) fn forget(&mut self, stream: u32, key: &Key) {
+        self.drop_from(stream, key, |_| true);
+    }
+
+    /// Drops what a stream announced before a restart of the edge only: its exporter has started anew.
+    pub(super) fn distrust(&mut self, stream: u32, key: &Key) {
+        self.drop_from(stream, key, |entry| entry.restored);
+    }
+
+    /// The templates of a stream.
+    pub(super) fn facts(&self, stream: u32) -> Vec<TemplateFact> {
+        let entries = self.streams.get(stream as usize).map(Vec::as_slice).unwrap_or_default();
+        let fact = |entry: &Entry| TemplateFact {
+            id: entry.id,
+            scope: entry.program.scope,
+            fields: entry.program.fields.iter().map(|f| (f.enterprise, f.element, f.length)).collect(),
+            announced_ms: entry.announced_ms,
+            restored: entry.restored,
         };
+        entries.iter().map(fact).collect()
+    }
+
+    fn drop_from(&mut self, stream: u32, key: &Key, goes: impl Fn(&Entry) -> bool) {
+        let Some(entries) = self.streams.get_mut(stream as usize) else { return };
         for entry in entries.extract_if(.., |entry| goes(entry)) {
             self.bytes -= entry.program.cost() + ENTRY;
             let at = (domain(key), entry.id);
@@ -143,12 +195,6 @@ impl Templates {
         }
     }
 
-    /// Drops everything that a stream announced, which lost its place.
-    pub(super) fn forget(&mut self, stream: u32, key: &Key) {
-        self.withdraw(stream, key, 2);
-        self.withdraw(stream, key, 3);
-    }
-
     fn evict_from(&mut self, stream: u32, key: &Key) {
         let entries = self.streams.get(stream as usize).map(Vec::as_slice).unwrap_or_default();
         if let Some(id) = entries.iter().min_by_key(|entry| entry.used_ms).map(|entry| entry.id) {
@@ -156,10 +202,11 @@ impl Templates {
         }
     }
 
-    /// Makes a template known to the other ports of its domain, unless they disagree about its shape.
-    fn share(&mut self, stream: u32, key: &Key, id: u16, program: &Arc<Program>, now_ms: u64) {
+    /// Makes a template known to the other ports of its domain, unless they disagree about its shape, which is
+    /// what this says.
+    fn share(&mut self, stream: u32, key: &Key, id: u16, program: &Arc<Program>, now_ms: u64) -> bool {
         if self.apart {
-            return;
+            return false;
         }
         let fresh =
             || Shared { owner: stream, others: false, conflict_ms: None, program: Arc::clone(program) };
@@ -167,17 +214,15 @@ impl Templates {
         if shared.conflict_ms.is_some_and(|at| now_ms.saturating_sub(at) > CONFLICT_MS) {
             *shared = fresh();
         }
-        let alike = shared.program.says(&program.fields, program.scope);
-        if alike {
+        if shared.program.says(&program.fields, program.scope) {
             shared.others |= shared.owner != stream;
-        } else if shared.owner == stream && !shared.others {
-            *shared = fresh();
-        } else {
-            if shared.conflict_ms.is_none() {
-                tracing::warn!(exporter = %key.exporter, domain = key.domain, template = id,
-                    "ports of one exporter announce different templates under one number: each is used for its own port only");
-            }
-            shared.conflict_ms = Some(now_ms);
+            return false;
         }
+        if shared.owner == stream && !shared.others {
+            *shared = fresh();
+            return false;
+        }
+        shared.conflict_ms = Some(now_ms);
+        true
     }
 }

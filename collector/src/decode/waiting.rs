@@ -9,10 +9,8 @@ use super::execute::Clock;
 use super::streams::Key;
 use crate::flow::Protocol;
 
-/// Memory for all waiting sets.
-const BYTES: usize = 16 << 20;
-/// The part of it that one stream can take.
-const A_STREAM: usize = 4 << 20;
+/// The part of the memory that one stream can take.
+const A_STREAM: usize = 4;
 /// For how long a set waits.
 const PATIENCE_MS: u64 = 60_000;
 /// What a set costs beside its bytes.
@@ -38,10 +36,12 @@ pub(super) struct Set {
 type Wanted = (IpAddr, Protocol, u32, u16);
 
 /// The sets, by the template that they want; the oldest of each first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Waiting {
     sets: HashMap<Wanted, VecDeque<Set>, foldhash::fast::RandomState>,
     bytes: usize,
+    /// Memory for all waiting sets.
+    limit: usize,
     by_stream: HashMap<u32, usize, foldhash::fast::RandomState>,
 }
 
@@ -50,11 +50,16 @@ fn wanted(key: &Key, id: u16) -> Wanted {
 }
 
 impl Waiting {
+    /// Nothing waits; at most about `limit` bytes ever will.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { sets: HashMap::default(), bytes: 0, limit, by_stream: HashMap::default() }
+    }
+
     /// Keeps a set; `false` when there is no room for it.
     pub(super) fn keep(&mut self, set: Set) -> bool {
         let cost = set.bytes.len() + ENTRY;
         let own = self.by_stream.get(&set.stream).copied().unwrap_or(0);
-        if self.bytes + cost > BYTES || own + cost > A_STREAM {
+        if self.bytes + cost > self.limit || own + cost > self.limit / A_STREAM {
             return false;
         }
         self.by_stream.insert(set.stream, own + cost);

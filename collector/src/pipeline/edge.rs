@@ -18,7 +18,7 @@ use super::worker::Worker;
 use crate::decode::{Decoder, Limits};
 use crate::enrich::Places;
 use crate::ship::{self, Spool, Status, Upstream};
-use crate::slot::StreamReport;
+use crate::slot::{StreamFacts, StreamKey, StreamReport};
 use crate::socket::{self, Bound, Receiver};
 
 /// A running edge.
@@ -50,7 +50,7 @@ impl Edge {
         advise(&bound, buffer);
         let spool = Spool::open(folder, ship::Limits::default())?;
         let config = Arc::new(config);
-        let hands = hire(&config, receivers, &spool.watermarks())?;
+        let hands = hire(&config, receivers, (&spool.watermarks(), &spool.facts()))?;
         let (config, configs) = watch::channel(config);
         let (output, input) = mpsc::channel(QUEUE);
         let (stop, mut stopped) = watch::channel(false);
@@ -115,19 +115,21 @@ fn workers(config: &EdgeConfig) -> usize {
     workers
 }
 
-/// Starts a thread for each receiver.
+/// Starts a thread for each receiver, which goes on from where the streams stood and what they had taught.
 pub(super) fn hire(
     config: &Arc<EdgeConfig>,
     receivers: Vec<Receiver>,
-    marks: &[StreamReport],
+    (marks, facts): (&[StreamReport], &[StreamFacts]),
 ) -> Result<Vec<Hand>, StartError> {
     let workers = receivers.len();
     let places = Places::default();
     let mut hands = Vec::with_capacity(workers);
     for (index, receiver) in receivers.into_iter().enumerate() {
         let mut decoder = Decoder::new(Limits::default().shared_by(workers));
-        let own = |report: &&StreamReport| socket::owner(report.key.exporter, workers) == index;
-        decoder.restore_watermarks(&config.listeners, marks.iter().filter(own));
+        let own = |key: &StreamKey| socket::owner(key.exporter, workers) == index;
+        decoder.restore_watermarks(&config.listeners, marks.iter().filter(|report| own(&report.key)));
+        let facts = facts.iter().filter(|facts| own(&facts.key)).cloned();
+        decoder.restore_facts(&config.listeners, facts);
         let stages = Stages::sharing(config, &places)?;
         // One order at a time is under way; the second place is never taken.
         let (orders, taken) = sync_channel(2);

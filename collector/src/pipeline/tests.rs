@@ -138,7 +138,7 @@ impl Rig {
     fn start(workers: usize) -> Self {
         let config = Arc::new(config(services()));
         let (bound, receivers) = socket::open(&config.listeners, 4 << 20, workers).unwrap();
-        let hands = hire(&config, receivers, &[]).unwrap();
+        let hands = hire(&config, receivers, (&[], &[])).unwrap();
         let (config, configs) = watch::channel(config);
         let (output, blocks) = mpsc::channel(QUEUE);
         let (stop, stopped) = oneshot::channel();

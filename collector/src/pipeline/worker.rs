@@ -178,6 +178,7 @@ impl Worker {
         for (reasons, more) in rejected.iter_mut().zip(&refused) {
             add_reasons(reasons, more);
         }
+        let facts = self.decoder.take_facts(&self.running.listeners);
         self.name_sources(&mut streams);
         let listeners = self.listeners(rejected);
         let Stages { enrich, accounts, .. } = &mut self.stages;
@@ -191,6 +192,7 @@ impl Worker {
             lags: counted.lags,
             streams,
             listeners,
+            facts,
             ..Block::default()
         }
     }

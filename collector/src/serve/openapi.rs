@@ -28,6 +28,7 @@ const BUILT_IN: &str = "/profiles/live";
         operations::series,
         operations::top,
         operations::exporters,
+        operations::facts,
         operations::live,
         operations::check_filter,
         operations::openapi,

@@ -12,6 +12,7 @@ use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use super::exporters::{Edge, Exporter, ExporterList, Listener};
+use super::facts::{self, FactsList};
 use super::filters::{self, FilterText, FilterVerdict};
 use super::live::{self, Streams};
 use super::parameters::Parameters;
@@ -172,6 +173,20 @@ pub(super) async fn exporters(shared: Arc<Shared>, pairs: Pairs) -> Result<Respo
             sources: reader.reported_within().into_iter().map(SourcePace::from).collect(),
         })
     });
+    Ok(json(&list.await?))
+}
+
+/// What exporters taught: templates with their age, sampling rates, names of interfaces, VRFs and samplers.
+#[utoipa::path(get, path = "/api/v1/exporters/facts", tag = "exporters",
+    params(("exporter" = Option<String>, Query, description = "the address of one exporter; without it, all")),
+    responses(
+        (status = 200, body = FactsList, description = "one entry a stream of which anything is known"),
+        (status = "default", body = Problem, content_type = "application/problem+json", description = "what is wrong"),
+    ),
+)]
+pub(super) async fn facts(shared: Arc<Shared>, pairs: Pairs) -> Result<Response, Problem> {
+    let exporter = facts::question(&Parameters::new(pairs, facts::PARAMETERS)?)?;
+    let list = shared.read(move |reader| Ok(facts::answer(reader.facts(), exporter)));
     Ok(json(&list.await?))
 }
 

@@ -8,7 +8,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use crate::slot::{
     Addition, Block, ChannelKey, Counters, InterfaceReport, ListenerReport, Row, SourceLags, StreamCounts,
-    StreamKey, StreamReport,
+    StreamFacts, StreamKey, StreamReport,
 };
 
 /// One block for a run of blocks, oldest first, in slots of `slot_ms`: the same sums in fewer rows.
@@ -154,6 +154,7 @@ impl<T: Clone + Eq + Hash> Index<T> {
 fn add_reports(into: &mut Block, blocks: &[Block]) {
     let mut streams: BTreeMap<StreamKey, StreamReport> = BTreeMap::new();
     let mut listeners: BTreeMap<String, ListenerReport> = BTreeMap::new();
+    let mut facts: BTreeMap<StreamKey, StreamFacts> = BTreeMap::new();
     for block in blocks {
         for report in &block.streams {
             let counts =
@@ -166,6 +167,7 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
             }
             streams.insert(report.key.clone(), newest);
         }
+        facts.extend(block.facts.iter().map(|facts| (facts.key.clone(), facts.clone())));
         for report in &block.listeners {
             match listeners.get_mut(&report.listener) {
                 Some(sum) => sum.add(report),
@@ -174,6 +176,7 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
         }
     }
     into.streams = streams.into_values().collect();
+    into.facts = facts.into_values().collect();
     into.listeners = listeners.into_values().collect();
 }
 

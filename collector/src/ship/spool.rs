@@ -5,7 +5,7 @@
 //! | `id` | the spool's identity, 32 hex digits |
 //! | `<first>-<number>.block` | one block, whole: written beside and renamed |
 //! | `sent` | the highest number that may have left: blocks up to it are never merged |
-//! | `watermarks` | where each stream stood |
+//! | `watermarks` | where each stream stood, and what its exporter taught |
 //! | `*.damaged` | what was found cut short after a power loss, set aside |
 
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use tracing::{error, warn};
 use super::merge::{merged, without_counts};
 use super::watermarks::{Watermarks, write_durably};
 use crate::folder::{self, FolderError, FolderLock};
-use crate::slot::{self, Block, Dropped, SpoolId, StreamReport};
+use crate::slot::{self, Block, Dropped, SpoolId, StreamFacts, StreamReport};
 
 /// Blocks between two writings of the watermarks.
 const CHECKPOINT: u64 = 30;
@@ -138,6 +138,11 @@ impl Spool {
     /// How each stream stood at the last durable cut.
     pub fn watermarks(&self) -> Vec<StreamReport> {
         self.marks.reports()
+    }
+
+    /// What each stream's exporter had taught by then.
+    pub fn facts(&self) -> Vec<StreamFacts> {
+        self.marks.facts()
     }
 
     /// Blocks and bytes that wait, the acknowledged number.
@@ -380,7 +385,8 @@ impl Spool {
     fn read_back(&mut self) -> io::Result<()> {
         let sent = fs::read_to_string(self.folder.join("sent")).unwrap_or_default();
         self.sent = sent.trim().parse().unwrap_or_default();
-        self.next = self.marks.covered + 1;
+        // Numbers that were sent are taken, also when the file that covers them is lost.
+        self.next = self.marks.covered.max(self.sent) + 1;
         let mut files = block_files(&self.folder)?;
         // Of two files for one number the one that covers more is the newer.
         files.sort_by_key(|(first, number, _)| (*number, *first));

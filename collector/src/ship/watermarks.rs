@@ -1,42 +1,63 @@
-//! Where every stream stood at the last durable cut: from this a restarted edge tells what it missed.
+//! Where every stream stood at the last durable cut, and what its exporter had taught: from this a restarted edge
+//! tells what it missed, and reads on without waiting for templates.
 //!
-//! The file `watermarks` is an encoded block that holds nothing but streams and the last number; it is replaced
-//! by rename now and then, and the blocks after it are kept until the next one.
+//! The file `watermarks` is an encoded block that holds nothing but streams, their facts and the last number; it
+//! is replaced by rename now and then, and the blocks after it are kept until the next one.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use foldhash::{HashMap, HashMapExt};
+use tracing::warn;
 
 use crate::folder;
-use crate::slot::{self, Block, StreamCounts, StreamKey, StreamReport};
+use crate::slot::{self, Block, KeptFacts, StreamCounts, StreamFacts, StreamKey, StreamReport};
 
 /// Streams remembered; past it the one not seen for longest is forgotten.
 const MAX_STREAMS: usize = 65_536;
+/// Memory for what their exporters taught.
+const FACTS: usize = 16 << 20;
 
 #[derive(Debug)]
 pub(super) struct Watermarks {
     path: PathBuf,
     streams: HashMap<StreamKey, StreamReport>,
+    facts: KeptFacts<StreamKey>,
     /// The last block that the file knows of.
     pub(super) covered: u64,
 }
 
 impl Watermarks {
-    /// Reads the file; one that is missing or damaged is an empty one.
+    /// Reads the file; one that cannot be read is set aside, and nothing is known.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join("watermarks");
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other?,
         };
-        let mut marks = Self { path, streams: HashMap::new(), covered: 0 };
-        if let Ok(block) = slot::decode(&bytes) {
-            marks.covered = block.number;
-            marks.note(&block);
+        let mut marks = Self { path, streams: HashMap::new(), facts: KeptFacts::new(FACTS), covered: 0 };
+        match slot::decode(&bytes) {
+            Ok(block) => {
+                marks.covered = block.number;
+                marks.note(&block);
+            }
+            Err(_) if bytes.is_empty() => {}
+            Err(cause) => marks.set_aside(&cause)?,
         }
         Ok(marks)
+    }
+
+    fn set_aside(&self, cause: &slot::DecodeError) -> io::Result<()> {
+        let aside = self.path.with_extension("damaged");
+        fs::rename(&self.path, &aside)?;
+        warn!(
+            file = %self.path.display(),
+            aside = %aside.display(),
+            %cause,
+            "where streams stood is not readable and set aside: what was missed while the edge was down is not told, and data waits for fresh templates"
+        );
+        Ok(())
     }
 
     /// Takes over what a block says of its streams.
@@ -44,6 +65,9 @@ impl Watermarks {
         for report in &block.streams {
             let bare = StreamReport { counts: StreamCounts::default(), interfaces: vec![], ..report.clone() };
             self.streams.insert(report.key.clone(), bare);
+        }
+        for facts in &block.facts {
+            self.facts.note(facts.key.clone(), facts);
         }
         while self.streams.len() > MAX_STREAMS {
             let oldest = self.streams.values().min_by_key(|report| report.last_seen_ms);
@@ -55,7 +79,8 @@ impl Watermarks {
     /// Makes the file durable: it then covers the blocks up to `number`.
     pub(super) fn write(&mut self, number: u64) -> io::Result<()> {
         let streams = self.streams.values().cloned().collect();
-        let bytes = slot::encode(&Block { number, streams, ..Block::default() });
+        let facts = self.facts();
+        let bytes = slot::encode(&Block { number, streams, facts, ..Block::default() });
         let fresh = self.path.with_extension("new");
         write_durably(&fresh, &bytes)?;
         fs::rename(&fresh, &self.path)?;
@@ -64,6 +89,10 @@ impl Watermarks {
         }
         self.covered = number;
         Ok(())
+    }
+
+    pub(super) fn facts(&self) -> Vec<StreamFacts> {
+        self.facts.iter().map(|(_, facts)| facts.clone()).collect()
     }
 
     pub(super) fn reports(&self) -> Vec<StreamReport> {

@@ -6,6 +6,7 @@ mod access;
 mod answers;
 mod commands;
 mod document;
+mod facts;
 mod live;
 mod metrics;
 mod problems;

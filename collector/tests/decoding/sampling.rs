@@ -1,5 +1,7 @@
 //! Sampling rates: every way in which exporters tell them, and what counts when several do.
 
+use collector::flow::{Column, ColumnSet};
+
 use super::message::{Message, Spec, V5, record};
 use super::rig::Rig;
 
@@ -199,4 +201,14 @@ fn rates_of_one_exporter_never_reach_another() {
     let flows = Message::v9(0).template(256, FLOW).data(256, &[flow(1, 2)]).bytes();
     rig.feed_from("192.0.2.2", 1000, &flows).feed_from("192.0.2.1", 1000, &flows);
     assert_eq!(rates(&rig), ["-", "9"]);
+}
+
+#[test]
+fn a_rate_of_an_interface_holds_where_nobody_asks_for_interfaces() {
+    let mut rig = Rig::new();
+    rig.want(&ColumnSet::of(&[Column::Bytes, Column::SamplingRate]));
+    let options = Message::v9(0).options(300, &[(2, 4, 0)], &[(34, 4, 0)]);
+    rig.feed(&options.data(300, &[record(&[(10, 4), (100, 4)])]).bytes());
+    rig.feed(&Message::v9(1).template(256, FLOW).data(256, &[flow(10, 20), flow(20, 10)]).bytes());
+    assert_eq!(rates(&rig), ["100", "100"]);
 }

@@ -3,7 +3,7 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { Coverage } from './model/coverage';
 import type { Buckets, ChannelSums, Marker, SeriesWindow } from './model/series';
-import type { ExporterList, Profile, TopOrder, TopTable } from './model/shapes';
+import type { ExporterList, Facts, Profile, TopOrder, TopTable } from './model/shapes';
 
 /** A server that answered with a problem (RFC 9457). */
 export class Problem extends Error {
@@ -158,6 +158,11 @@ export async function fetchWindow(
 
 export function fetchExporters(signal?: AbortSignal): Promise<ExporterList> {
   return json<ExporterList>('/exporters', signal);
+}
+
+/** What exporters taught: templates, rates, names. */
+export async function fetchFacts(signal?: AbortSignal): Promise<Facts[]> {
+  return (await json<{ streams: Facts[] }>('/exporters/facts', signal)).streams;
 }
 
 export function fetchTop(

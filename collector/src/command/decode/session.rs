@@ -13,7 +13,7 @@ use crate::decode::{self, Decoder, Limits};
 use crate::flow::Batch;
 
 /// No cut takes the counts before the end, so every stream that a capture holds needs its place until then.
-const LIMITS: Limits = Limits { streams: 65_536, newcomers: 65_536 };
+const LIMITS: Limits = Limits { streams: 65_536, newcomers: 65_536, memory: 16 << 20 };
 
 pub(super) struct Session<'w> {
     decoder: Decoder,

@@ -3,13 +3,13 @@
 use super::super::program::Program;
 use super::super::records::{Records, number};
 use super::super::template::V9_SCOPE;
-use super::known::Selector;
-use super::names::{Of, application};
+use super::names::application;
+use crate::slot::{NameOf, RateOf};
 
 /// What one options record says.
 #[derive(Default)]
 pub(super) struct Told<'a> {
-    pub(super) selector: Selector,
+    pub(super) selector: RateOf,
     /// The observation domain that the record is about, where its scope names one (149).
     pub(super) domain: Option<u32>,
     pub(super) init_ms: Option<u64>,
@@ -28,13 +28,13 @@ pub(super) struct Told<'a> {
 }
 
 /// The elements that hold names, and of what.
-const NAMED: [(u16, Of); 6] = [
-    (82, Of::Interface),
-    (83, Of::InterfaceDescription),
-    (236, Of::Vrf),
-    (96, Of::Application),
-    (84, Of::Sampler),
-    (335, Of::Selector),
+const NAMED: [(u16, NameOf); 6] = [
+    (82, NameOf::Interface),
+    (83, NameOf::InterfaceDescription),
+    (236, NameOf::Vrf),
+    (96, NameOf::Application),
+    (84, NameOf::Sampler),
+    (335, NameOf::Selector),
 ];
 
 /// A description of an application, which serves where it has no name.
@@ -66,26 +66,26 @@ impl<'a> Told<'a> {
     }
 
     /// What it names: of which kind, by which number, how.
-    pub(super) fn names(&self) -> impl Iterator<Item = (Of, u64, &'a [u8])> {
+    pub(super) fn names(&self) -> impl Iterator<Item = (NameOf, u64, &'a [u8])> {
         let named = NAMED.iter().zip(self.texts).filter(|(_, text)| !text.is_empty());
         named.filter_map(|((_, of), text)| Some((*of, self.number(*of)?, text)))
     }
 
-    fn number(&self, of: Of) -> Option<u64> {
+    fn number(&self, of: NameOf) -> Option<u64> {
         match of {
-            Of::Interface | Of::InterfaceDescription => self.interface,
-            Of::Vrf => self.vrf,
-            Of::Application => self.application,
-            Of::Sampler => self.sampler,
-            Of::Selector => self.picker,
+            NameOf::Interface | NameOf::InterfaceDescription => self.interface,
+            NameOf::Vrf => self.vrf,
+            NameOf::Application => self.application,
+            NameOf::Sampler => self.sampler,
+            NameOf::Selector => self.picker,
         }
     }
 
     /// NetFlow v9's scope types (RFC 3954, 6.1).
     fn scope(&mut self, kind: u16, value: u64) {
         match kind {
-            2 => self.by(Selector::Interface(value)),
-            5 => self.by(Selector::Template(value)),
+            2 => self.by(RateOf::Interface(value)),
+            5 => self.by(RateOf::Template(value)),
             _ => {}
         }
     }
@@ -93,13 +93,13 @@ impl<'a> Told<'a> {
     fn element(&mut self, element: u16, bytes: &'a [u8]) {
         let value = number(bytes);
         match element {
-            10 | 14 | 252 | 253 => self.by(Selector::Interface(value)),
+            10 | 14 | 252 | 253 => self.by(RateOf::Interface(value)),
             48 | 302 => {
                 let which = if element == 48 { &mut self.sampler } else { &mut self.picker };
                 *which = Some(value);
-                self.by(Selector::Sampler(value));
+                self.by(RateOf::Sampler(value));
             }
-            145 => self.by(Selector::Template(value)),
+            145 => self.by(RateOf::Template(value)),
             234 | 235 => self.vrf = self.vrf.or(Some(value)),
             95 => self.application = application(bytes),
             34 | 50 => self.interval = self.interval.max(value),
@@ -122,11 +122,23 @@ impl<'a> Told<'a> {
         }
     }
 
-    fn by(&mut self, selector: Selector) {
-        self.selector = self.selector.max_with(selector);
-        if let Selector::Interface(index) = selector {
+    fn by(&mut self, selector: RateOf) {
+        if rank(selector) >= rank(self.selector) {
+            self.selector = selector;
+        }
+        if let RateOf::Interface(index) = selector {
             self.interface = self.interface.or(Some(index));
         }
+    }
+}
+
+/// A sampler names more than an interface, and that more than a template.
+fn rank(selector: RateOf) -> u8 {
+    match selector {
+        RateOf::Any => 0,
+        RateOf::Template(_) => 1,
+        RateOf::Interface(_) => 2,
+        RateOf::Sampler(_) => 3,
     }
 }
 

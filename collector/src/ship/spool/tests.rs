@@ -189,3 +189,80 @@ fn a_block_that_is_gone_is_stood_for_by_the_next_one_so_that_the_rest_is_applied
     let stands = slot::decode(&fs::read(spool.path(&spool.entries[0])).unwrap()).unwrap();
     assert_eq!((stands.dropped.blocks, stands.additions.len()), (1, 1));
 }
+
+/// What a stream's exporter taught: so many templates.
+fn taught(port: u16, templates: u16) -> StreamFacts {
+    let key = slot::StreamKey {
+        listener: "netflow".into(),
+        exporter: "192.0.2.1".parse().unwrap(),
+        port,
+        protocol: "netflow9".into(),
+        domain: 0,
+        agent: None,
+    };
+    let template = |id| slot::TemplateFact {
+        id: 256 + id,
+        scope: 0,
+        fields: vec![(0, 1, 4)],
+        announced_ms: 1,
+        restored: false,
+    };
+    StreamFacts { templates: (0..templates).map(template).collect(), ..StreamFacts::new(key, 1, None) }
+}
+
+fn known(spool: &Spool) -> Vec<(u16, usize)> {
+    let mut known: Vec<_> = spool.facts().iter().map(|f| (f.key.port, f.templates.len())).collect();
+    known.sort_unstable();
+    known
+}
+
+#[test]
+fn what_exporters_taught_is_there_after_a_kill_and_after_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path(), 1 << 20);
+    spool.append(Block { facts: vec![taught(1, 1), taught(2, 5)], ..block(0, "a", 1) });
+    spool.append(Block { facts: vec![taught(1, 3)], ..block(2_000, "a", 1) });
+    drop(spool);
+    let mut spool = open(folder.path(), 1 << 20);
+    assert_eq!(known(&spool), [(1, 3), (2, 5)], "by the blocks alone");
+    spool.acknowledge(2);
+    spool.checkpoint();
+    assert!(block_files(folder.path()).unwrap().is_empty());
+    drop(spool);
+    assert_eq!(known(&open(folder.path(), 1 << 20)), [(1, 3), (2, 5)], "by the watermarks alone");
+}
+
+#[test]
+fn a_full_spool_gives_up_counts_and_never_what_exporters_taught() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path(), 3_000);
+    for at in 0..200 {
+        let facts = if at == 0 { vec![taught(1, 3)] } else { vec![] };
+        spool.append(Block { facts, ..block(at * 2_000, "a", 1) });
+    }
+    let told = |entry: &Entry| slot::decode(&fs::read(spool.path(entry)).unwrap()).unwrap().facts;
+    let told: Vec<StreamFacts> = spool.entries.iter().flat_map(told).collect();
+    assert_eq!(told, [taught(1, 3)], "the aggregator still hears of it");
+}
+
+#[test]
+fn watermarks_that_are_damaged_are_set_aside_and_numbers_that_were_sent_are_not_given_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path(), 1 << 20);
+    for at in 0..3 {
+        spool.append(Block { facts: vec![taught(1, 3)], ..block(at * 2_000, "a", 1) });
+    }
+    spool.oldest().unwrap();
+    spool.acknowledge(3);
+    spool.checkpoint();
+    drop(spool);
+    let file = folder.path().join("watermarks");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let mut spool = open(folder.path(), 1 << 20);
+    assert!(spool.facts().is_empty() && spool.watermarks().is_empty());
+    assert!(folder.path().join("watermarks.damaged").exists());
+    spool.append(block(6_000, "a", 1));
+    assert_eq!(spool.last(), 4);
+}

@@ -96,3 +96,48 @@ export interface Edge {
   droppedBlocks: number;
   droppedRecords: number;
 }
+
+/** What one stream's templates and option tables say. */
+export interface Facts {
+  listener: string;
+  exporter: string;
+  port: number;
+  protocol: string;
+  domain: number;
+  edge: string;
+  templates: Template[];
+  rates: Rate[];
+  interfaces: NamedInterface[];
+  vrfs: Named[];
+  samplers: Named[];
+}
+
+export interface Template {
+  id: number;
+  options: boolean;
+  fields: number;
+  /** Unix ms. */
+  announced: number;
+  /** Before the edge's last start, and not since. */
+  restored: boolean;
+}
+
+export interface Rate {
+  domain: number;
+  /** `any`, `sampler N`, `interface N` or `template N`. */
+  of: string;
+  rate: number;
+  told: number;
+  restored: boolean;
+}
+
+export interface NamedInterface {
+  index: number;
+  name?: string;
+  description?: string;
+}
+
+export interface Named {
+  id: number;
+  name: string;
+}

@@ -10,6 +10,7 @@ import { balance, sampling, skew } from '../model/loss';
 import type { Exporter, ExporterList } from '../model/shapes';
 import { ago, utc } from '../model/time';
 import { exact, percent } from '../model/units';
+import { Taught } from './taught';
 
 /** Counters need not move faster than a person compares them. */
 const REFRESH_MS = 2_000;
@@ -59,6 +60,7 @@ function Lists({ list }: { list: ExporterList }) {
       ) : (
         <Streams list={list} now={now} />
       )}
+      <Taught now={now} />
       <h2>Listeners</h2>
       <Table
         label="Listeners"
