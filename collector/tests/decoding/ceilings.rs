@@ -4,7 +4,7 @@ use collector::decode::Limits;
 use crds::config::SourceConfig;
 
 use super::message::{Message, Spec, V5, record};
-use super::rig::Rig;
+use super::rig::{Rig, listeners};
 
 const FLOW: &[Spec] = &[(8, 4, 0), (2, 4, 0)];
 
@@ -59,7 +59,8 @@ fn a_silent_newcomer_gives_its_place_to_another_once_its_counts_are_taken() {
 fn exporters_of_named_sources_have_their_place_whatever_strangers_send() {
     let mut rig = few();
     let ours = serde_json::json!([{"name": "ours", "prefixes": ["192.0.2.0/24"]}]);
-    rig.decoder.set_sources(&serde_json::from_value::<Vec<SourceConfig>>(ours).expect("a source"));
+    rig.decoder
+        .set_sources(&listeners(), &serde_json::from_value::<Vec<SourceConfig>>(ours).expect("a source"));
     rig.feed_from("192.0.2.1", 1, &Message::v9(0).template(256, FLOW).bytes());
     rig.reports();
     for round in 0..20 {
