@@ -245,7 +245,8 @@ pub(super) struct Streams {
     evicted: Option<(u32, Key)>,
     /// Streams of connections that have ended: their places are free once their counts are taken.
     closed: Vec<u32>,
-    searched_ms: u64,
+    /// When the table was last searched for a place: for strangers, and for named sources.
+    searched_ms: [u64; 2],
 }
 
 impl Streams {
@@ -274,7 +275,7 @@ impl Streams {
             last: None,
             evicted: None,
             closed: Vec::new(),
-            searched_ms: 0,
+            searched_ms: [0; 2],
         }
     }
 
@@ -461,7 +462,7 @@ impl Streams {
         if self.streams.len() <= self.limits.streams {
             return u32::try_from(self.streams.len()).ok();
         }
-        self.evict_settled(now_ms)
+        self.evict_settled(named, now_ms)
     }
 
     /// The first newcomer is the oldest. A cut has to have taken its counts.
@@ -476,12 +477,13 @@ impl Streams {
         Some(at)
     }
 
-    /// Looks through the whole table, hence at most once a second.
-    fn evict_settled(&mut self, now_ms: u64) -> Option<u32> {
-        if now_ms.saturating_sub(self.searched_ms) < 1000 {
+    /// Looks through the whole table, hence at most once a second for each kind.
+    fn evict_settled(&mut self, named: bool, now_ms: u64) -> Option<u32> {
+        let searched_ms = &mut self.searched_ms[usize::from(named)];
+        if now_ms.saturating_sub(*searched_ms) < 1000 {
             return None;
         }
-        self.searched_ms = now_ms;
+        *searched_ms = now_ms;
         let goes = self.streams.iter().enumerate().skip(1);
         let goes = goes.filter(|(_, stream)| !stream.touched && !stream.closed && stream.may_go(now_ms));
         let at = u32::try_from(goes.min_by_key(|(_, stream)| stream.last_ms)?.0).ok()?;

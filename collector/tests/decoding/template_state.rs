@@ -62,7 +62,7 @@ fn a_withdrawal_takes_one_template_and_a_withdrawal_of_all_takes_those_of_its_ki
     rig.feed(&Message::ipfix(1).data(257, &[flow(2)]).bytes());
     assert_eq!(rig.rows.len(), 1, "all templates of flows were");
     let options = record(&[(7, 4), (100, 4)]);
-    rig.feed(&Message::ipfix(2).data(300, &[options.clone()]).bytes());
+    rig.feed(&Message::ipfix(2).data(300, std::slice::from_ref(&options)).bytes());
     rig.feed(&Message::ipfix(3).set(3, &[0, 3, 0, 0]).data(300, &[options]).bytes());
     let counts = rig.report().counts;
     assert_eq!((counts.options_records, counts.unknown_template_sets, counts.templates), (1, 2, 3));
