@@ -75,7 +75,10 @@ fn softflowd_is_read_on(version: u8, protocol: &str) {
     softflowd.expire_after(3 * SEEN);
     let more = |s: &Value| count(s, "records") > count(&first, "records");
     let second = stream(&weir, protocol, more);
-    for name in ["unknownTemplateSets", "restarts"] {
+    // softflowd 1.1 numbers its IPFIX by another unit, which reads as a start now and then: nothing is said of those.
+    let names: &[&str] =
+        if version == 9 { &["unknownTemplateSets", "restarts"] } else { &["unknownTemplateSets"] };
+    for name in names {
         assert_eq!(count(&second, name), count(&first, name), "{name}: {second:#}");
     }
     softflowd.stop();
