@@ -9,6 +9,7 @@ export CARGO_TERM_COLOR ?= auto
 UI := collector/ui
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 CORPUS ?= ../shared/corpus
+SECONDS_EACH ?= 60
 STAGE := .ci/stage
 
 help: ## Show this list
@@ -81,8 +82,8 @@ corpus: ## Decode a folder of other projects' captures and compare (CORPUS=DIR)
 	cargo build --quiet --locked -p collector
 	cargo run --quiet --locked -p e2e --example corpus -- $(CORPUS)
 
-fuzz: ## Fuzz every parser for a minute each (needs cargo-fuzz)
-	.ci/fuzz 60
+fuzz: ## Fuzz every parser, from the golden captures on, a minute each (SECONDS_EACH=60; needs cargo-fuzz)
+	.ci/fuzz $(SECONDS_EACH)
 
 tools:
 	@need() { command -v $$1 >/dev/null || { echo "make: $$1 is missing: $$2" >&2; exit 1; }; }; \

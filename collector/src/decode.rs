@@ -6,6 +6,7 @@
 
 mod counters;
 mod decapsulation;
+mod declared;
 mod execute;
 mod extras;
 mod facts;
@@ -28,10 +29,12 @@ mod sequence;
 mod sets;
 mod sflow;
 mod shown;
+mod stated;
 mod streams;
 mod tally;
 mod template;
 mod templates;
+mod unread;
 mod v5;
 mod vendor;
 mod waiting;
@@ -48,8 +51,9 @@ use crate::slot::{StreamFacts, StreamKey, StreamReport};
 use decapsulation::Decapsulation;
 use output::{Origin, Output};
 use reason::Refused;
+use sequence::Watermark;
 use sets::Sets;
-use streams::{Key, Streams};
+use streams::{Evicted, Key, Streams};
 
 /// One UDP datagram as it was read.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +139,8 @@ impl Decoder {
     /// Ends a connection: its streams with their templates, and what its options told.
     pub fn close(&mut self, listener: u16, exporter: IpAddr, port: u16) {
         for (stream, key) in self.streams.close(listener, exporter, port) {
-            self.sets.forget(stream, &key);
+            let open = self.streams.at(stream).sequence.close_open();
+            self.sets.forget(&Evicted { at: stream, key, open }, &mut self.streams);
         }
     }
 
@@ -154,13 +159,12 @@ impl Decoder {
         }
     }
 
-    /// Exporters within the prefixes of these sources keep their place whatever strangers send, and their sampled
-    /// packets come without the tunnels that the source wants taken off.
+    /// Exporters within the prefixes of these sources keep their place whatever strangers send, their sampled packets
+    /// come without the tunnels that the source wants taken off, and a source's `sequence` says what their sequence
+    /// numbers count.
     pub fn set_sources(&mut self, listeners: &[ListenerConfig], sources: &[SourceConfig]) {
         self.decapsulation = Decapsulation::new(listeners, sources);
-        let prefixes =
-            sources.iter().flat_map(|source| &source.prefixes).filter(|prefix| prefix.prefix_len() > 0);
-        self.streams.set_named(prefixes.copied().collect());
+        self.streams.set_sources(listeners, sources);
     }
 
     /// What happened since the last call: streams on which something came (their `source` left empty), and for
@@ -186,6 +190,12 @@ impl Decoder {
         }
     }
 
+    /// Gives up everything that waits: nothing more will come. What still wants a template, or a later sequence
+    /// number to be counted by, is lost.
+    pub fn finish(&mut self) {
+        self.sets.close(&mut self.streams);
+    }
+
     /// Continues the sequences that an earlier run of the edge reported, so that what the streams sent while it
     /// was down is told as missing.
     pub fn restore_watermarks<'a>(
@@ -195,7 +205,9 @@ impl Decoder {
     ) {
         for report in reports {
             if let Some(key) = key(listeners, &report.key) {
-                self.streams.expect(key, report.next_sequence, report.last_seen_ms);
+                let StreamReport { last_seen_ms, next_sequence, nonstandard, epoch, waiting, .. } = *report;
+                let mark = Watermark { next: next_sequence, last_ms: last_seen_ms, nonstandard, epoch };
+                self.streams.expect(key, mark, waiting);
             }
         }
     }
@@ -243,8 +255,8 @@ impl Decoder {
         if !takes(datagram.accepts, protocol) {
             return Err(Rejected::WrongProtocol);
         }
-        if let Some((gone, key)) = self.streams.take_evicted() {
-            self.sets.forget(gone, &key);
+        if let Some(gone) = self.streams.take_evicted() {
+            self.sets.forget(&gone, &mut self.streams);
         }
         match protocol {
             Protocol::NetFlow5 | Protocol::NetFlow7 => {

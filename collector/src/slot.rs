@@ -11,6 +11,7 @@ mod facts;
 mod interface;
 mod kept;
 mod lag;
+mod stream;
 
 pub(crate) use codec::inflate;
 pub use codec::{DecodeError, MAX_BLOCK_BYTES, decode, decode_provisional, encode, encode_provisional};
@@ -18,8 +19,9 @@ pub use facts::{NameFact, NameOf, RateFact, RateOf, StreamFacts, TemplateFact};
 pub use interface::{InterfaceReport, Octets};
 pub use kept::KeptFacts;
 pub use lag::{LAG_BINS, lag_bin, lag_ms};
-
-use std::net::IpAddr;
+pub use stream::{
+    Declared, Epoch, Numbering, SequenceUnit, StreamCounts, StreamKey, StreamReport, Waiting, add_reasons,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -164,140 +166,6 @@ pub struct SourceLags {
     pub source: u32,
     /// Records by [`lag_bin`], in order; those without times are left out.
     pub bins: Vec<(u16, u32)>,
-}
-
-/// The unit of a stream's sequence numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SequenceUnit {
-    /// NetFlow v5 and v7.
-    Flows,
-    /// NetFlow v9.
-    Packets,
-    /// IPFIX: data records, options data included.
-    Records,
-    /// sFlow.
-    Datagrams,
-}
-
-/// Who a stream is (semantics: "Streams").
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct StreamKey {
-    /// The listener's name.
-    pub listener: String,
-    /// The exporter's UDP source address.
-    pub exporter: IpAddr,
-    /// Its UDP source port.
-    pub port: u16,
-    /// `netflow5`, `netflow7`, `netflow9`, `ipfix` or `sflow5`.
-    pub protocol: String,
-    /// Engine type and id, source id, observation domain or sub-agent.
-    pub domain: u32,
-    /// sFlow's agent address.
-    pub agent: Option<IpAddr>,
-}
-
-/// What happened on one stream since the last block: differences, so that adding them up is idempotent with
-/// the block.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StreamCounts {
-    /// Datagrams that belong to the stream.
-    pub datagrams: u64,
-    /// Their bytes (UDP payload).
-    pub bytes: u64,
-    /// Flow records decoded.
-    pub records: u64,
-    /// Options data records decoded; sFlow: counter samples.
-    pub options_records: u64,
-    /// Template definitions read, options templates included.
-    pub templates: u64,
-    /// Template definitions that gave a known number another shape.
-    pub template_changes: u64,
-    /// Template definitions that contradict what another port of the domain announced under the number.
-    pub template_conflicts: u64,
-    /// Data sets (or samples) for which no template is known: undecodable now, perhaps decoded later.
-    pub unknown_template_sets: u64,
-    /// Records undecodable, by reason; records where they can be counted, else sets.
-    pub undecodable: Vec<(String, u64)>,
-    /// Sequence units received, duplicates included.
-    pub received: u64,
-    /// Sequence units received twice.
-    pub duplicates: u64,
-    /// Datagrams that came after a later one.
-    pub reordered: u64,
-    /// Sequence units missing: expected = received - duplicates + missing. Negative when a late datagram
-    /// fills a gap that an earlier block reported.
-    pub missing: i64,
-    /// Times the exporter started anew.
-    pub restarts: u64,
-    /// sFlow: flow samples missing by the sequence numbers of the data sources that took them.
-    pub samples_missing: i64,
-    /// What the exporter says that it lost itself: sFlow's `drops`, in samples.
-    pub exporter_drops: u64,
-    /// What was passed over by its length in records and samples that were decoded: sFlow records of formats that
-    /// Weir does not read, IPFIX structured data (RFC 6313).
-    pub skipped_records: u64,
-}
-
-impl StreamCounts {
-    /// Adds what happened later; saturates.
-    pub fn add(&mut self, more: &Self) {
-        let add = |total: &mut u64, more: u64| *total = total.saturating_add(more);
-        add(&mut self.datagrams, more.datagrams);
-        add(&mut self.bytes, more.bytes);
-        add(&mut self.records, more.records);
-        add(&mut self.options_records, more.options_records);
-        add(&mut self.templates, more.templates);
-        add(&mut self.template_changes, more.template_changes);
-        add(&mut self.template_conflicts, more.template_conflicts);
-        add(&mut self.unknown_template_sets, more.unknown_template_sets);
-        add(&mut self.received, more.received);
-        add(&mut self.duplicates, more.duplicates);
-        add(&mut self.reordered, more.reordered);
-        add(&mut self.restarts, more.restarts);
-        add(&mut self.exporter_drops, more.exporter_drops);
-        add(&mut self.skipped_records, more.skipped_records);
-        self.samples_missing = self.samples_missing.saturating_add(more.samples_missing);
-        self.missing = self.missing.saturating_add(more.missing);
-        add_reasons(&mut self.undecodable, &more.undecodable);
-    }
-}
-
-/// Adds counts by reason. Reasons come from fixed tables of the decoder, so that the list stays short.
-pub fn add_reasons(totals: &mut Vec<(String, u64)>, more: &[(String, u64)]) {
-    for (reason, count) in more {
-        match totals.iter_mut().find(|(name, _)| name == reason) {
-            Some((_, total)) => *total = total.saturating_add(*count),
-            None => totals.push((reason.clone(), *count)),
-        }
-    }
-}
-
-/// A stream's report in a block.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StreamReport {
-    /// Which stream.
-    pub key: StreamKey,
-    /// The FlowCollector source that it maps to.
-    pub source: String,
-    /// The unit of `received`, `duplicates` and `missing`.
-    pub unit: SequenceUnit,
-    /// Unix milliseconds of the first datagram since the last block.
-    pub first_seen_ms: u64,
-    /// Unix milliseconds of the last datagram.
-    pub last_seen_ms: u64,
-    /// The last sampling rate seen, when one is known.
-    pub sampling_rate: Option<f32>,
-    /// The last flows referred to a sampler of which no rate is known.
-    pub rate_unknown: bool,
-    /// Received minus end time of the newest record, in ms, when records carry times.
-    pub clock_skew_ms: Option<i64>,
-    /// The next sequence number expected: the watermark from which loss is told after a restart of the edge.
-    pub next_sequence: u32,
-    /// sFlow: interfaces of which something new is known.
-    pub interfaces: Vec<InterfaceReport>,
-    /// What happened since the last block.
-    pub counts: StreamCounts,
 }
 
 /// What one listener's sockets counted since the last block.

@@ -14,6 +14,8 @@ mod headers;
 mod hostile;
 #[path = "decoding/ipfix.rs"]
 mod ipfix;
+#[path = "decoding/ledger.rs"]
+mod ledger;
 #[path = "decoding/message.rs"]
 mod message;
 #[path = "decoding/netflow5.rs"]

@@ -10,7 +10,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{OutCounters, Protocol, Transport, Tunnel};
+use crate::config::{OutCounters, Protocol, Sequence, Transport, Tunnel};
 use crate::limits::{NAME_LENGTH_RULE, NAME_RULE, label_selector};
 
 /// Collects NetFlow, IPFIX and sFlow: which ports listen, which exporters send, how long series are kept.
@@ -161,6 +161,10 @@ pub struct Source {
     #[schemars(length(max = 5))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub decapsulate: Vec<Tunnel>,
+
+    /// What the sequence numbers of these exporters count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<Sequence>,
 
     /// Color on graphs as #RRGGBB. Absent: one from the palette, by position.
     #[serde(default, skip_serializing_if = "Option::is_none")]

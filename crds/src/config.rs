@@ -109,6 +109,29 @@ pub enum Tunnel {
     SRv6,
 }
 
+/// What the sequence numbers of these exporters count: Protocol (what the protocol says, whatever the numbers look
+/// like), Packets, Flows, Records (options data included), AllRecords (templates too), LastFlow (v5: the number of a
+/// datagram's last flow) or Ignore (they tell nothing of loss). Absent: what the protocol says, until 100 datagrams in
+/// a row show something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Sequence {
+    /// What the protocol says, whatever the numbers look like: flows in v5 and v7, packets in v9, data records in
+    /// IPFIX, datagrams in sFlow.
+    Protocol,
+    /// Export packets: by one a datagram.
+    Packets,
+    /// Flow records, without options data.
+    Flows,
+    /// Data records, options data included.
+    Records,
+    /// Data records and templates.
+    AllRecords,
+    /// Flows, and the number is that of a datagram's last flow, not of its first; for v5.
+    LastFlow,
+    /// Nothing that tells of loss: expected and missing are left out.
+    Ignore,
+}
+
 /// Exporters by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -130,6 +153,9 @@ pub struct SourceConfig {
     /// Tunnels whose content takes the place of the packet that carries it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decapsulate: Vec<Tunnel>,
+    /// What their sequence numbers count; none: what the protocol says, or what the numbers show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<Sequence>,
     /// `#RRGGBB`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,

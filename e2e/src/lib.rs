@@ -8,6 +8,7 @@ pub mod exporter;
 pub mod namespace;
 pub mod nfdump;
 pub mod program;
+pub mod relay;
 pub mod tap;
 pub mod traffic;
 pub mod weir;

@@ -65,6 +65,16 @@ impl<'a> Weir<'a> {
     /// When the request fails, or is refused.
     #[must_use]
     pub fn get(&self, path: &str) -> Value {
+        let text = self.text(path);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
+    }
+
+    /// The answer to a GET.
+    ///
+    /// # Panics
+    /// When the request fails, or is refused.
+    #[must_use]
+    pub fn text(&self, path: &str) -> String {
         let url = format!("http://{}{path}", self.api);
         let answer = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -142,7 +152,7 @@ impl<'a> Weir<'a> {
     }
 }
 
-async fn fetch(url: &str) -> Result<Value, String> {
+async fn fetch(url: &str) -> Result<String, String> {
     let answer = reqwest::Client::new().get(url).timeout(Duration::from_secs(10)).send().await;
     let answer = answer.map_err(|error| error.to_string())?;
     let status = answer.status();
@@ -150,7 +160,7 @@ async fn fetch(url: &str) -> Result<Value, String> {
     if !status.is_success() {
         return Err(format!("{status}: {text}"));
     }
-    serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))
+    Ok(text)
 }
 
 /// A sum of whole numbers far below 2^53.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::store::{LISTENERS, STREAMS, StoreError};
 use super::view::{ListenerView, StreamView};
 use crate::slot::{
-    Block, InterfaceReport, ListenerReport, SequenceUnit, SpoolId, StreamCounts, StreamKey, StreamReport,
+    Block, Epoch, InterfaceReport, ListenerReport, Numbering, SequenceUnit, SpoolId, StreamCounts, StreamKey,
+    StreamReport, Waiting,
 };
 
 /// As many as an edge keeps of one agent.
@@ -20,11 +21,14 @@ pub(super) struct Stream {
     edge: String,
     source: String,
     unit: SequenceUnit,
+    nonstandard: Option<Numbering>,
     last_seen_ms: u64,
     sampling_rate: Option<f32>,
     rate_unknown: bool,
     clock_skew_ms: Option<i64>,
     interfaces: BTreeMap<(u32, u32), InterfaceReport>,
+    epoch: Epoch,
+    waiting: Waiting,
     totals: StreamCounts,
 }
 
@@ -78,11 +82,14 @@ impl Ledger {
             edge: String::new(),
             source: String::new(),
             unit: report.unit,
+            nonstandard: report.nonstandard,
             last_seen_ms: 0,
             sampling_rate: None,
             rate_unknown: false,
             clock_skew_ms: None,
             interfaces: BTreeMap::new(),
+            epoch: report.epoch,
+            waiting: report.waiting,
             totals: StreamCounts::default(),
         });
         stream.edge.clone_from(&block.edge);
@@ -93,7 +100,10 @@ impl Ledger {
         stream.rate_unknown = report.rate_unknown;
         stream.clock_skew_ms = report.clock_skew_ms.or(stream.clock_skew_ms);
         stream.note_interfaces(&report.interfaces);
-        stream.totals.add(&report.counts);
+        stream.epoch = report.epoch;
+        stream.waiting = report.waiting;
+        report.add_to(&mut stream.totals, stream.nonstandard);
+        stream.nonstandard = report.nonstandard;
         self.changed.insert(key);
     }
 
@@ -119,11 +129,14 @@ impl Ledger {
             edge: s.edge.clone(),
             source: s.source.clone(),
             unit: s.unit,
+            nonstandard: s.nonstandard,
             last_seen_ms: s.last_seen_ms,
             sampling_rate: s.sampling_rate,
             rate_unknown: s.rate_unknown,
             clock_skew_ms: s.clock_skew_ms,
             interfaces: s.interfaces.values().cloned().collect(),
+            epoch: s.epoch,
+            waiting: s.waiting,
             totals: s.totals.clone(),
         };
         self.streams.iter().map(view).collect()

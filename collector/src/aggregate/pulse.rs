@@ -288,6 +288,9 @@ mod tests {
             interfaces: vec![],
             clock_skew_ms: None,
             next_sequence: 0,
+            nonstandard: None,
+            epoch: crate::slot::Epoch::default(),
+            waiting: crate::slot::Waiting::default(),
             counts: crate::slot::StreamCounts::default(),
         }
     }

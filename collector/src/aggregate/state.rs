@@ -246,7 +246,8 @@ impl State {
             let slot = report.last_seen_ms - report.last_seen_ms % slot_ms;
             let units = delta(&mut self.presence, slot, source);
             let counts = &report.counts;
-            units.received += counts.received.saturating_sub(counts.duplicates);
+            let received = counts.received.saturating_add_signed(counts.inferred);
+            units.received += received.saturating_sub(counts.duplicates);
             units.missing += u64::try_from(counts.missing).unwrap_or(0);
             units.found += u64::try_from(counts.missing.saturating_neg()).unwrap_or(0);
         }

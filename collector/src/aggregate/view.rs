@@ -4,7 +4,7 @@ use serde::Serialize;
 
 pub use super::Tick;
 pub use super::read::ReadError;
-use crate::slot::{InterfaceReport, StreamCounts, StreamFacts, StreamKey};
+use crate::slot::{Epoch, InterfaceReport, Numbering, StreamCounts, StreamFacts, StreamKey, Waiting};
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +178,8 @@ pub struct StreamView {
     pub source: String,
     /// The unit of the sequence.
     pub unit: crate::slot::SequenceUnit,
+    /// What the numbers count, where that is not the protocol's own unit.
+    pub nonstandard: Option<Numbering>,
     /// Unix ms.
     pub last_seen_ms: u64,
     /// When known.
@@ -188,6 +190,10 @@ pub struct StreamView {
     pub clock_skew_ms: Option<i64>,
     /// sFlow: what is known of its interfaces, by class and index.
     pub interfaces: Vec<InterfaceReport>,
+    /// The current epoch.
+    pub epoch: Epoch,
+    /// What waits for its template.
+    pub waiting: Waiting,
     /// Sums of all blocks.
     pub totals: StreamCounts,
 }

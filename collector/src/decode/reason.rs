@@ -34,7 +34,7 @@ reasons! {
 }
 
 reasons! {
-    /// Why records, or whole sets where records cannot be counted, of a known stream were not decoded.
+    /// What was wrong in a datagram of a known stream; where it cost records, why they were not decoded.
     Undecodable {
         /// The datagram ends before the records that its header promises.
         Truncated "truncated",
@@ -50,6 +50,8 @@ reasons! {
         TemplateTooLarge "template_too_large",
         /// The template table is full.
         TemplateTableFull "template_table_full",
+        /// It waited for its template when the edge was killed.
+        LostAtRestart "lost_at_restart",
         /// A set too short for one record of its template.
         SetTooShort "set_too_short",
         /// A variable-length field passes the end of its set.
@@ -88,11 +90,11 @@ impl<const N: usize> Counted<N> {
     }
 }
 
-/// Counts of undecodable records.
+/// Counts by what was wrong.
 pub(super) type Undecoded = Counted<{ Undecodable::COUNT }>;
 
 impl Undecoded {
-    /// Counts records, or sets where records cannot be counted.
+    /// Counts records, or occurrences.
     pub(super) fn count(&mut self, reason: Undecodable, count: u32) {
         self.add(reason as usize, count);
     }

@@ -5,13 +5,17 @@
 //! falls into a gap that was seen, and the start of a new epoch when it does not: whatever lies outside the
 //! gaps has been received already.
 
-use super::habit::{Habit, Unit};
+use super::habit::{Habit, Held};
 use super::tally::Tally;
+use crate::flow::Protocol;
+use crate::slot::{Epoch, Numbering};
 
 /// How many datagrams back a duplicate is recognized.
 const RECENT: usize = 64;
 /// How many gaps are remembered for late datagrams.
 const GAPS: usize = 16;
+/// Of how many datagrams a stream's first one may have overtaken others.
+const NEAR: u8 = 32;
 /// No exporter sends more units than this in one step and, per second, beyond it: a larger step forward is a
 /// new epoch.
 const PLAUSIBLE: u64 = 1_000_000;
@@ -27,18 +31,46 @@ pub(super) enum Arrival {
     Duplicate,
 }
 
+/// A datagram that came, and what is known before its records are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) number: u32,
+    /// Its [`fingerprint`].
+    pub(super) print: u32,
+    /// The flows that it holds, where its header tells.
+    pub(super) flows: u32,
+}
+
+/// What a number told about the unread sets of the datagram before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// As given to [`Sequence::leave_open`].
+    pub(super) group: u64,
+    /// The records in them; `None`: the exporter started anew, they will never be known.
+    pub(super) records: Option<u32>,
+}
+
 /// The sequence state of one stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sequence {
     next: u32,
     first: u32,
     last_ms: u64,
     started: bool,
-    /// `first` may still be preceded by a late datagram.
-    first_is_near: bool,
-    /// At most so many units of the last datagram were not counted, because its sets could not be read.
-    uncounted: u32,
+    /// How many datagrams may still come of which a late one precedes `first`: those of the network's disorder,
+    /// not those of a restart.
+    near: u8,
+    /// The last datagram also held sets whose records were not counted: which, and how many at most.
+    open: Option<(u64, u32)>,
+    told: Option<Told>,
+    /// The units missing right before the last datagram.
+    gap: u32,
+    /// The last datagram did not advance the number: its duplicate carries the next one.
+    stood: bool,
     habit: Habit,
+    /// What earlier cuts took of this epoch.
+    epoch: Epoch,
+    epochs: u32,
     recent: Option<Box<Recent>>,
 }
 
@@ -51,10 +83,46 @@ struct Recent {
     gaps: [(u32, u32); GAPS],
 }
 
+/// Where an earlier run of the edge, or an earlier stream of the same key, stood.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watermark {
+    pub(super) next: u32,
+    pub(super) last_ms: u64,
+    pub(super) nonstandard: Option<Numbering>,
+    pub(super) epoch: Epoch,
+}
+
 impl Sequence {
+    /// A sequence of which nothing is known.
+    pub(super) fn new(protocol: Protocol) -> Self {
+        Self {
+            next: 0,
+            first: 0,
+            last_ms: 0,
+            started: false,
+            near: 0,
+            open: None,
+            told: None,
+            gap: 0,
+            stood: false,
+            habit: Habit::new(protocol, None),
+            epoch: Epoch::default(),
+            epochs: 0,
+            recent: None,
+        }
+    }
+
     /// Continues from what an earlier run of the edge saw, so that what was missed meanwhile is told as missing.
-    pub(super) fn resume(next: u32, last_ms: u64) -> Self {
-        Self { next, first: next, last_ms, started: true, ..Self::default() }
+    pub(super) fn resume(protocol: Protocol, mark: &Watermark) -> Self {
+        Self {
+            next: mark.next,
+            first: mark.epoch.first,
+            last_ms: mark.last_ms,
+            started: true,
+            habit: Habit::new(protocol, mark.nonstandard),
+            epoch: mark.epoch,
+            ..Self::new(protocol)
+        }
     }
 
     /// The number that the next datagram should carry.
@@ -62,117 +130,201 @@ impl Sequence {
         self.next
     }
 
-    /// The unit in which the exporter numbers its datagrams.
-    pub(super) fn unit(&self) -> Unit {
+    /// By what the exporter numbers its datagrams.
+    pub(super) fn unit(&self) -> Numbering {
         self.habit.unit()
     }
 
-    /// Judges a datagram before it is decoded; `print` is its [`fingerprint`]. Unless it is a duplicate,
-    /// [`Sequence::settle`] must follow.
-    pub(super) fn arrive(&mut self, number: u32, print: u32, now_ms: u64, tally: &mut Tally) -> Arrival {
+    /// The same, unless it is the protocol's own.
+    pub(super) fn nonstandard(&self) -> Option<Numbering> {
+        self.habit.nonstandard()
+    }
+
+    /// Which epoch this is; for [`Sequence::correct`].
+    pub(super) fn epoch(&self) -> u32 {
+        self.epochs
+    }
+
+    /// The balance of the current epoch, once a cut is about to take `tally`.
+    pub(super) fn close_cut(&mut self, tally: &Tally) -> Epoch {
+        self.epoch.first = self.first;
+        self.epoch.received += tally.received.cast_signed() + tally.inferred;
+        self.epoch.duplicates += tally.duplicates.cast_signed();
+        self.epoch.missing += tally.missing;
+        self.epoch
+    }
+
+    /// Judges by the unit that the administrator states; `None`: by what is seen.
+    pub(super) fn state(&mut self, unit: Option<crds::config::Sequence>, tally: &mut Tally) {
+        if self.habit.state(unit) {
+            self.close_open();
+            self.started = false;
+            tally.forget_sequence();
+        }
+    }
+
+    /// Judges a datagram before it is decoded. Unless it is a duplicate, [`Sequence::settle`] must follow.
+    pub(super) fn arrive(&mut self, mark: Mark, now_ms: u64, tally: &mut Tally) -> Arrival {
         let waited_s = now_ms.saturating_sub(self.last_ms) / 1000;
         self.last_ms = now_ms;
+        self.gap = 0;
         if !self.started {
-            self.begin(number);
+            self.begin(self.normal(mark), tally);
             return Arrival::Forward;
         }
-        let advances = number == self.next && self.habit.unit() != Unit::Still;
-        if !advances && let Some(units) = self.seen(print) {
+        let advances = self.habit.unit().is_judged() && !self.stood && self.normal(mark) == self.next;
+        if !advances && let Some(units) = self.seen(mark.print) {
             tally.received += units;
             tally.duplicates += units;
             return Arrival::Duplicate;
         }
-        if self.habit.step(number) {
-            tally.missing -= std::mem::take(&mut self.habit.missing);
-            tally.restarts = tally.restarts.saturating_sub(std::mem::take(&mut self.habit.restarts));
-            self.begin(number);
+        if self.habit.step(mark.number, mark.flows) {
+            self.close_open();
+            tally.forget_sequence();
+            self.begin(self.normal(mark), tally);
         }
-        if self.habit.unit() == Unit::Still {
+        if !self.habit.unit().is_judged() {
             return Arrival::Forward;
         }
-        let before = (tally.missing, tally.restarts);
-        let arrival = self.place(number, waited_s, tally);
-        self.habit.missing += tally.missing - before.0;
-        self.habit.restarts += tally.restarts - before.1;
-        arrival
+        self.place(self.normal(mark), waited_s, tally)
     }
 
-    /// Finds where a number belongs that is no duplicate's.
-    fn place(&mut self, number: u32, waited_s: u64, tally: &mut Tally) -> Arrival {
-        let uncounted = std::mem::take(&mut self.uncounted);
-        let mut ahead = number.wrapping_sub(self.next);
-        if ahead < 1 << 31 && uncounted > 0 {
-            let inferred = ahead.min(uncounted);
-            tally.received += u64::from(inferred);
-            self.next = self.next.wrapping_add(inferred);
-            ahead -= inferred;
-        }
-        if ahead == 0 {
-            return Arrival::Forward;
-        }
-        if ahead < 1 << 31 && u64::from(ahead) <= PLAUSIBLE + waited_s.saturating_mul(PLAUSIBLE) {
-            tally.missing += i64::from(ahead);
-            let start = std::mem::replace(&mut self.next, number);
-            self.recent().open_gap(start, ahead);
-            return Arrival::Forward;
-        }
-        if self.is_late(number) {
-            tally.reordered += 1;
-            return Arrival::Late;
-        }
-        tally.restarts += 1;
-        self.begin(number);
-        Arrival::Forward
+    /// What the last number told of the sets that [`Sequence::leave_open`] was about.
+    pub(super) fn take_told(&mut self) -> Option<Told> {
+        self.told.take()
     }
 
-    /// Counts the units of a datagram that [`Sequence::arrive`] let through, once they are known; `records` is
-    /// what it held, whatever the protocol counts by.
-    pub(super) fn settle(
-        &mut self,
-        arrival: Arrival,
-        number: u32,
-        (units, records): (u32, u32),
-        print: u32,
-        tally: &mut Tally,
-    ) {
-        let units = self.habit.settle(number, units, records);
+    /// Counts the units of a datagram that [`Sequence::arrive`] let through, once they are known.
+    pub(super) fn settle(&mut self, arrival: Arrival, mark: Mark, held: Held, tally: &mut Tally) {
+        let units = self.habit.settle(mark.number, held);
+        let number = self.normal(mark);
         tally.received += u64::from(units);
         match arrival {
             Arrival::Forward => {
                 self.next = number.wrapping_add(units);
-                self.first_is_near &= self.next.wrapping_sub(self.first) < 1 << 20;
+                self.stood = units == 0;
+                self.near = self.near.saturating_sub(1);
             }
             Arrival::Late => {
                 let before = self.first.wrapping_sub(number);
-                if self.first_is_near && before.wrapping_sub(1) < 1 << 16 {
+                if self.near > 0 && before.wrapping_sub(1) < 1 << 16 {
                     self.first = number;
                     tally.missing += i64::from(before);
                     self.recent().open_gap(number, before);
                 }
                 tally.missing -= i64::from(units);
-                self.habit.missing -= i64::from(units);
                 self.recent().fill_gap(number, units);
             }
             Arrival::Duplicate => return,
         }
         let recent = self.recent();
         let at = recent.at % RECENT;
-        recent.prints[at] = print;
+        recent.prints[at] = mark.print;
         recent.units[at] = u16::try_from(units).unwrap_or(u16::MAX);
         recent.at = recent.at.wrapping_add(1);
     }
 
-    /// Says that the datagram just settled also held sets whose records could not be counted, at most `units`:
-    /// the next number tells how many they were.
-    pub(super) fn leave_open(&mut self, units: u32) {
-        self.uncounted = units;
+    /// Says that the datagram just settled also held sets (`group`) whose records could not be counted, at most
+    /// `units`: the next number tells how many they were.
+    pub(super) fn leave_open(&mut self, group: u64, units: u32) {
+        self.open = Some((group, units));
     }
 
-    fn begin(&mut self, number: u32) {
+    /// The records of a set that [`Sequence::leave_open`] was about became known before the next number came.
+    pub(super) fn advance(&mut self, group: u64, records: u32, last: bool, tally: &mut Tally) {
+        let Some((open, most)) = self.open.filter(|(open, _)| *open == group) else { return };
+        tally.inferred += i64::from(records);
+        self.next = self.next.wrapping_add(records);
+        self.open = (!last).then_some((open, most.saturating_sub(records)));
+    }
+
+    /// `more` units were received than was told when `epoch` was the current one. Where the number after them is
+    /// known they were taken for missing; else they are `beyond` what was expected.
+    pub(super) fn correct(&mut self, more: i64, epoch: u32, beyond: bool, tally: &mut Tally) {
+        if !matches!(self.unit(), Numbering::Flows | Numbering::Records | Numbering::AllRecords) {
+            return;
+        }
+        tally.inferred += more;
+        tally.missing -= if beyond { 0 } else { more };
+        if epoch != self.epochs {
+            // The totals change, the epoch that runs now does not.
+            self.epoch.received -= more;
+            self.epoch.missing += if beyond { 0 } else { more };
+        }
+    }
+
+    /// sFlow: weighs the gap before the last datagram by the samples in it: how many there were, and how many
+    /// were missing before them. A datagram that was really lost shows sooner or later in some data source.
+    pub(super) fn weigh(&mut self, samples: u64, missing: i64, tally: &mut Tally) {
+        let weighs = samples > 0 && (self.gap == 1 || missing > 0);
+        if weighs && self.habit.contradict(missing > 0) {
+            tally.forget_sequence();
+            self.started = false;
+        }
+    }
+
+    /// The unread sets that no number can tell of any more.
+    pub(super) fn close_open(&mut self) -> Option<u64> {
+        let (group, _) = self.open.take()?;
+        self.told = Some(Told { group, records: None });
+        Some(group)
+    }
+
+    /// The number of a datagram's first unit.
+    fn normal(&self, mark: Mark) -> u32 {
+        match self.habit.unit() {
+            Numbering::LastFlow => mark.number.wrapping_sub(mark.flows),
+            _ => mark.number,
+        }
+    }
+
+    /// Finds where a number belongs that is no duplicate's.
+    fn place(&mut self, number: u32, waited_s: u64, tally: &mut Tally) -> Arrival {
+        let mut ahead = number.wrapping_sub(self.next);
+        if ahead < 1 << 31 && u64::from(ahead) <= PLAUSIBLE + waited_s.saturating_mul(PLAUSIBLE) {
+            if let Some((group, most)) = self.open.take() {
+                let inferred = ahead.min(most);
+                tally.inferred += i64::from(inferred);
+                self.told = Some(Told { group, records: Some(inferred) });
+                if inferred > 0 {
+                    // A late datagram may show that it was not all in the unread sets.
+                    let start = self.next;
+                    self.recent().open_gap(start, inferred);
+                }
+                self.next = self.next.wrapping_add(inferred);
+                ahead -= inferred;
+            }
+            if ahead > 0 {
+                tally.missing += i64::from(ahead);
+                self.gap = ahead;
+                let start = std::mem::replace(&mut self.next, number);
+                self.recent().open_gap(start, ahead);
+            }
+            return Arrival::Forward;
+        }
+        if self.is_late(number) {
+            tally.reordered += 1;
+            return Arrival::Late;
+        }
+        self.close_open();
+        tally.restarts += 1;
+        self.begin(number, tally);
+        Arrival::Forward
+    }
+
+    fn begin(&mut self, number: u32, tally: &Tally) {
         self.next = number;
         self.first = number;
         self.started = true;
-        self.first_is_near = true;
+        self.near = NEAR;
+        self.epochs = self.epochs.wrapping_add(1);
+        self.epoch = Epoch {
+            since_ms: self.last_ms,
+            first: number,
+            received: -(tally.received.cast_signed() + tally.inferred),
+            duplicates: -tally.duplicates.cast_signed(),
+            missing: -tally.missing,
+        };
         if let Some(recent) = &mut self.recent {
             recent.gaps = [(0, 0); GAPS];
         }
@@ -197,7 +349,7 @@ impl Sequence {
             .recent
             .as_ref()
             .is_some_and(|recent| recent.gaps.iter().any(|(start, len)| number.wrapping_sub(*start) < *len));
-        in_gap || self.first_is_near && before_first
+        in_gap || self.near > 0 && before_first
     }
 }
 

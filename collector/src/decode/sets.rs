@@ -2,30 +2,32 @@
 
 mod header;
 mod known;
+mod reading;
 
 use header::{ipfix_header, v9_header};
+use reading::Reading;
 
 use super::Datagram;
-use super::execute::{Clock, execute};
+use super::declared::{Declarations, declares};
+use super::execute::Clock;
 use super::extras::Types;
 use super::facts::Facts;
-use super::finish::finish;
-use super::output::{Origin, Output};
+use super::habit::Held;
+use super::output::Output;
 use super::packet::Tunnels;
 use super::program::Program;
 use super::reader::Reader;
 use super::reason::{Rejected, Undecodable};
 use super::records::{Ends, Records};
 use super::resume::{Return, Saved};
-use super::sampling::{Rates, rates};
-use super::section;
-use super::sequence::Arrival;
-use super::shown;
-use super::streams::{Key, Streams};
+use super::sequence::{Arrival, Mark};
+use super::streams::{Evicted, Key, Streams};
 use super::template::{self, Definition, Field, Kind};
 use super::templates::{Announced, Learned, Templates};
+use super::unread::Unread;
 use super::waiting::{Set, Waiting};
-use crate::flow::{Column, Protocol};
+use crate::flow::Protocol;
+use crate::slot::Numbering;
 use crate::telemetry::Repeated;
 
 /// Bytes of an unreadable set that hold at most one record: no exporter sends smaller ones.
@@ -39,6 +41,8 @@ pub(super) struct Sets {
     types: Types,
     waiting: Waiting,
     saved: Saved,
+    unread: Unread,
+    declarations: Declarations,
     ends: Ends,
     fields: Vec<Field>,
     /// The tunnels to take off the packets that this exporter sampled.
@@ -55,12 +59,15 @@ struct Message {
     clock: Clock,
     /// v9: the records that the header promises, templates included.
     promised: Option<u32>,
-    /// What was read so far: data and options records, and template records.
+    /// What was read so far: flow records, those and options records, and template records.
+    flows: u32,
     records: u32,
     templates: u32,
-    /// Sets, and their bytes, for which no template is known.
-    unknown: u32,
-    unknown_bytes: usize,
+    /// Of the records, those of sets that waited for a template which came later in the same message.
+    replayed: u32,
+    /// The sets that could not be read, and their bytes.
+    unread: Option<u64>,
+    unread_bytes: usize,
 }
 
 /// When a template was announced.
@@ -71,6 +78,25 @@ struct When {
     restored: bool,
 }
 
+impl Message {
+    fn new(key: Key, stream: u32, received_ms: u64, sequence: u32, clock: Clock) -> Self {
+        Self {
+            key,
+            stream,
+            received_ms,
+            sequence,
+            clock,
+            promised: None,
+            flows: 0,
+            records: 0,
+            templates: 0,
+            replayed: 0,
+            unread: None,
+            unread_bytes: 0,
+        }
+    }
+}
+
 impl Sets {
     /// `memory`: bytes for templates, and as many for data that waits for them.
     pub(super) fn new(memory: usize) -> Self {
@@ -79,6 +105,8 @@ impl Sets {
             facts: Facts::new(memory / 2),
             waiting: Waiting::new(memory),
             saved: Saved::default(),
+            unread: Unread::default(),
+            declarations: Declarations::default(),
             ends: Ends::default(),
             fields: Vec::new(),
             conflicts: None,
@@ -102,12 +130,12 @@ impl Sets {
         let bytes = payload.get(..payload.len() - header.rest.len()).unwrap_or(payload);
         let key = datagram.key(protocol, header.domain);
         let at = streams.find(key, datagram.received_ms);
-        if let Some((gone, key)) = streams.take_evicted() {
-            self.forget(gone, &key);
+        if let Some(gone) = streams.take_evicted() {
+            self.forget(&gone, streams);
         }
         let stream = streams.at(at);
         let restarts = stream.tally.restarts;
-        let (arrival, print) = stream.arrive(bytes, header.sequence);
+        let (arrival, mark) = stream.arrive(bytes, header.sequence, 0);
         if arrival == Arrival::Duplicate {
             return Ok(header.rest);
         }
@@ -115,30 +143,23 @@ impl Sets {
         let boot_ms = header.clock.boot_ms();
         let since_ms = stream.resumed_ms.take();
         let moved = stream.started(boot_ms);
-        if header.truncated {
-            stream.tally.undecodable.count(Undecodable::Truncated, 1);
+        if let Some(told) = stream.sequence.take_told() {
+            self.unread.tell(told.group, told.records, true, streams);
         }
         self.facts.attend(at, &key);
         let clock = Clock { init_ms: self.facts.init_ms(at), ..header.clock };
-        let mut message = Message {
-            key,
-            stream: at,
-            received_ms: datagram.received_ms,
-            sequence: header.sequence,
-            clock,
-            promised: header.promised,
-            records: 0,
-            templates: 0,
-            unknown: 0,
-            unknown_bytes: 0,
-        };
+        let mut message = Message::new(key, at, datagram.received_ms, header.sequence, clock);
+        message.promised = header.promised;
         if moved || restarted || since_ms.is_some() {
             let now_ms = datagram.received_ms;
             let back = since_ms.map(|since_ms| Return { since_ms, now_ms, boot_ms, restarted });
             self.turn(&mut message, back, restarted, streams, output);
         }
         self.walk(&mut message, header.body, streams, output);
-        settle(&message, arrival, print, streams);
+        if header.absent > 0 {
+            self.lose(&mut message, Undecodable::Truncated, header.absent, streams);
+        }
+        self.settle(&message, arrival, mark, streams);
         Ok(header.rest)
     }
 
@@ -148,19 +169,57 @@ impl Sets {
     }
 
     /// Drops what a stream told, which lost its place.
-    pub(super) fn forget(&mut self, stream: u32, key: &Key) {
-        self.templates.forget(stream, key);
-        self.facts.forget(stream, key);
+    pub(super) fn forget(&mut self, gone: &Evicted, streams: &mut Streams) {
+        self.templates.forget(gone.at, &gone.key);
+        self.facts.forget(gone.at, &gone.key);
+        if let Some(group) = gone.open {
+            self.unread.tell(group, None, true, streams);
+        }
     }
 
     /// Counts the sets that waited too long for their template.
     pub(super) fn expire(&mut self, now_ms: u64, streams: &mut Streams) {
         self.saved.expire(now_ms);
+        let unread = &mut self.unread;
         self.waiting.expire(now_ms, |set| {
-            let at = streams.recall(set.stream, &set.key);
-            let records = set.records.unwrap_or(1);
-            streams.at(at).tally.undecodable.count(Undecodable::UnknownTemplate, records);
+            unread.give_up(set.unread, Undecodable::UnknownTemplate, set.bytes.len(), streams);
         });
+    }
+
+    /// Gives up all that waits for a template, or for the next number.
+    pub(super) fn close(&mut self, streams: &mut Streams) {
+        self.expire(u64::MAX, streams);
+        for group in streams.close_open() {
+            self.unread.tell(group, None, true, streams);
+        }
+    }
+
+    /// Counts a set, or a part of one, that never can be read.
+    fn lose(&mut self, message: &mut Message, reason: Undecodable, bytes: usize, streams: &mut Streams) {
+        let (at, key) = (message.stream, message.key);
+        let group = *message.unread.get_or_insert_with(|| self.unread.open(at, key, streams));
+        message.unread_bytes += bytes;
+        self.unread.lose(group, reason, bytes, streams);
+    }
+
+    /// v9 numbers packets and counts the records in each; IPFIX numbers data records: those of unread sets are
+    /// told by the next number.
+    fn settle(&mut self, message: &Message, arrival: Arrival, mark: Mark, streams: &mut Streams) {
+        let stream = streams.at(message.stream);
+        let Message { flows, records, templates, .. } = *message;
+        stream.tally.records_received += i64::from(records - message.replayed);
+        stream.settle(arrival, mark, Held { flows, records, all: records.saturating_add(templates) });
+        let Some(group) = message.unread.filter(|group| self.unread.is_open(*group)) else { return };
+        let unit = stream.sequence.unit();
+        let counts_records = matches!(unit, Numbering::Flows | Numbering::Records | Numbering::AllRecords);
+        if counts_records && arrival == Arrival::Forward && !stream.is_unknown() {
+            let most = message.unread_bytes.div_ceil(SMALLEST_RECORD);
+            return stream.sequence.leave_open(group, u32::try_from(most).unwrap_or(u32::MAX));
+        }
+        let promised = message.promised.filter(|_| !counts_records);
+        let promised = promised.and_then(|promised| promised.checked_sub(records.saturating_add(templates)));
+        let credible = |records: &u32| *records > 0 && *records as usize <= message.unread_bytes;
+        self.unread.tell(group, promised.filter(credible), false, streams);
     }
 
     fn walk(&mut self, message: &mut Message, body: &[u8], streams: &mut Streams, output: &mut Output<'_>) {
@@ -171,7 +230,7 @@ impl Sets {
             let Some(body) = body else {
                 // A set of length 0 and nothing but zeros after it is padding.
                 if length != 0 || id != 0 || reader.rest().iter().any(|byte| *byte != 0) {
-                    streams.at(message.stream).tally.undecodable.count(Undecodable::SetLength, 1);
+                    self.lose(message, Undecodable::SetLength, reader.len(), streams);
                 }
                 return;
             };
@@ -179,7 +238,7 @@ impl Sets {
                 (0, true) | (2, false) => self.templates(message, Kind::Data, body, streams, output),
                 (1, true) | (3, false) => self.templates(message, Kind::Options, body, streams, output),
                 (256.., _) => self.data(message, id, body, streams, output),
-                _ => streams.at(message.stream).tally.undecodable.count(Undecodable::ReservedSet, 1),
+                _ => self.lose(message, Undecodable::ReservedSet, body.len(), streams),
             }
         }
     }
@@ -211,10 +270,10 @@ impl Sets {
                 }
                 Ok(Some(Definition::TooLarge { .. })) => {
                     message.templates += 1;
-                    tally.undecodable.count(Undecodable::TemplateTooLarge, 1);
+                    tally.fault(Undecodable::TemplateTooLarge);
                 }
                 Err(template::Malformed) => {
-                    tally.undecodable.count(Undecodable::MalformedTemplate, 1);
+                    tally.fault(Undecodable::MalformedTemplate);
                     return;
                 }
             }
@@ -232,7 +291,7 @@ impl Sets {
         let stream = streams.at(message.stream);
         let trusted = stream.is_trusted();
         if message.stream == Streams::UNKNOWN {
-            stream.tally.undecodable.count(Undecodable::TemplateTableFull, 1);
+            stream.tally.fault(Undecodable::TemplateTableFull);
             return;
         }
         let (at, key, now) = (message.stream, message.key, message.received_ms);
@@ -241,7 +300,7 @@ impl Sets {
         stream.tally.template_changes += u64::from(learned == Learned::Changed);
         stream.tally.template_conflicts += u64::from(conflict);
         match learned {
-            Learned::Full => return stream.tally.undecodable.count(Undecodable::TemplateTableFull, 1),
+            Learned::Full => return stream.tally.fault(Undecodable::TemplateTableFull),
             Learned::Same { anew: false } => streams.repeat(at),
             Learned::Same { anew: true } | Learned::New | Learned::Changed => streams.change(at),
         }
@@ -273,26 +332,15 @@ impl Sets {
         set.stream = streams.recall(set.stream, &set.key);
         self.facts.attend(set.stream, &set.key);
         set.clock.init_ms = self.facts.init_ms(set.stream).or(set.clock.init_ms);
-        let mut then = Message {
-            key: set.key,
-            stream: set.stream,
-            received_ms: set.received_ms,
-            sequence: set.sequence,
-            clock: set.clock,
-            promised: None,
-            records: 0,
-            templates: 0,
-            unknown: 0,
-            unknown_bytes: 0,
-        };
+        let mut then = Message::new(set.key, set.stream, set.received_ms, set.sequence, set.clock);
+        then.unread = Some(set.unread);
         self.data(&mut then, set.id, &set.bytes, streams, output);
-        if set.key == message.key
-            && set.sequence == message.sequence
-            && set.received_ms == message.received_ms
-        {
+        self.unread.decoded(set.unread, then.records, set.bytes.len(), streams);
+        if message.unread == Some(set.unread) {
+            message.flows += then.flows;
             message.records += then.records;
-            message.unknown = message.unknown.saturating_sub(1);
-            message.unknown_bytes = message.unknown_bytes.saturating_sub(set.bytes.len());
+            message.replayed += then.records;
+            message.unread_bytes = message.unread_bytes.saturating_sub(set.bytes.len());
         }
     }
 
@@ -308,182 +356,91 @@ impl Sets {
         let Some(program) = found else {
             return self.wait(message, id, body, streams);
         };
-        if program.scope > 0 {
+        let broken = if program.scope > 0 {
             if output.batch.keeps_extras() {
                 self.types.learn(&message.key, program, body, &mut self.ends);
             }
-            return options(message, program, body, &mut self.ends, &mut self.facts, streams);
+            let Self { ends, facts, declarations, .. } = self;
+            options(message, program, body, ends, facts, declarations, streams)
+        } else {
+            let tunnels = self.decapsulate;
+            let reading = Reading { message, id, program, facts: &self.facts, types: &self.types, tunnels };
+            let (records, read) = reading.flows(body, &mut self.ends, output);
+            let stream = streams.at(message.stream);
+            message.flows = message.flows.saturating_add(records);
+            message.records = message.records.saturating_add(records);
+            stream.tally.records += u64::from(records);
+            stream.tally.skipped_records += u64::from(records) * u64::from(read.structured);
+            stream.sampling_rate = read.rates.last.or(stream.sampling_rate);
+            stream.lacks_rate |= read.rates.unknown;
+            stream.clock_skew_ms = read.skew_ms.or(stream.clock_skew_ms);
+            read.broken
+        };
+        if let Some((reason, bytes)) = broken {
+            self.lose(message, reason, bytes, streams);
         }
-        let tunnels = self.decapsulate;
-        let reading = Reading { message, id, program, facts: &self.facts, types: &self.types, tunnels };
-        let (records, read) = reading.flows(body, &mut self.ends, output);
-        let stream = streams.at(message.stream);
-        message.records = message.records.saturating_add(records);
-        stream.tally.records += u64::from(records);
-        stream.tally.skipped_records += u64::from(records) * u64::from(read.structured);
-        if let Some(reason) = read.broken {
-            stream.tally.undecodable.count(reason, 1);
-        }
-        stream.sampling_rate = read.rates.last.or(stream.sampling_rate);
-        stream.lacks_rate |= read.rates.unknown;
-        stream.clock_skew_ms = read.skew_ms.or(stream.clock_skew_ms);
     }
 
     fn wait(&mut self, message: &mut Message, id: u16, body: &[u8], streams: &mut Streams) {
-        let tally = &mut streams.at(message.stream).tally;
-        tally.unknown_template_sets += 1;
-        message.unknown += 1;
-        message.unknown_bytes += body.len();
-        let promised = message.promised.filter(|_| message.unknown == 1);
+        streams.at(message.stream).tally.unknown_template_sets += 1;
+        let (at, key) = (message.stream, message.key);
+        let unread = *message.unread.get_or_insert_with(|| self.unread.open(at, key, streams));
         let set = Set {
-            stream: message.stream,
-            key: message.key,
+            stream: at,
+            key,
             id,
             received_ms: message.received_ms,
-            sequence: message.sequence,
             clock: message.clock,
-            records: promised
-                .map(|promised| promised.saturating_sub(message.records + message.templates).max(1)),
+            sequence: message.sequence,
+            unread,
             bytes: body.into(),
         };
-        if message.stream == Streams::UNKNOWN || !self.waiting.keep(set) {
-            tally.undecodable.count(Undecodable::WaitingFull, 1);
+        if at == Streams::UNKNOWN || !self.waiting.keep(set) {
+            return self.lose(message, Undecodable::WaitingFull, body.len(), streams);
         }
+        message.unread_bytes += body.len();
+        self.unread.wait(unread, body.len(), streams);
     }
 }
 
-/// v9 numbers packets, IPFIX data records: those of sets that wait are told by the next number.
-fn settle(message: &Message, arrival: Arrival, print: u32, streams: &mut Streams) {
-    let v9 = message.key.protocol == Protocol::NetFlow9;
-    let units = if v9 { 1 } else { message.records };
-    let stream = streams.at(message.stream);
-    stream.settle_records(arrival, message.sequence, (units, message.records), print);
-    if !v9 && message.unknown > 0 && arrival == Arrival::Forward {
-        stream
-            .sequence
-            .leave_open(u32::try_from(message.unknown_bytes / SMALLEST_RECORD).unwrap_or(u32::MAX));
-    }
-}
-
-/// Reads the records of an options set.
+/// Reads the records of an options set; gives back what of it cannot be read, and its bytes.
 fn options(
     message: &mut Message,
     program: &Program,
     body: &[u8],
     ends: &mut Ends,
     facts: &mut Facts,
+    declarations: &mut Declarations,
     streams: &mut Streams,
-) {
-    let stream = (message.stream, &message.key);
+) -> Option<(Undecodable, usize)> {
+    let at = message.stream;
+    let tally = &mut streams.at(at).tally;
+    let losses = declares(program);
     let news;
     let (count, broken) = if let Some(count) = body.len().checked_div(program.stride) {
         let records = Records::Fixed { data: body, stride: program.stride };
-        news = facts.learn(stream, program, records, count, message.received_ms);
-        (count, (count == 0).then_some(Undecodable::SetTooShort))
+        news = facts.learn((at, &message.key), program, records, count, message.received_ms);
+        if losses {
+            declarations.learn(at, program, records, count, tally);
+        }
+        (count, (count == 0).then_some((Undecodable::SetTooShort, body.len())))
     } else {
         let walk = ends.walk(program, body, usize::MAX);
         let records = Records::Variable { data: body, ends };
-        news = facts.learn(stream, program, records, walk.records, message.received_ms);
-        (walk.records, walk.broken.then_some(Undecodable::FieldLength))
+        news = facts.learn((at, &message.key), program, records, walk.records, message.received_ms);
+        if losses {
+            declarations.learn(at, program, records, walk.records, tally);
+        }
+        (walk.records, walk.broken.then_some((Undecodable::FieldLength, body.len() - walk.bytes)))
     };
-    message.clock.init_ms = facts.init_ms(message.stream);
+    message.clock.init_ms = facts.init_ms(at);
     if news {
-        streams.change(message.stream);
+        streams.change(at);
     } else {
-        streams.repeat(message.stream);
+        streams.repeat(at);
     }
+    let tally = &mut streams.at(at).tally;
     message.records = message.records.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-    let tally = &mut streams.at(message.stream).tally;
     tally.options_records += count as u64;
-    if let Some(reason) = broken {
-        tally.undecodable.count(reason, 1);
-    }
-}
-
-/// A set of flow records and what is needed to read it.
-struct Reading<'a> {
-    message: &'a Message,
-    id: u16,
-    program: &'a Program,
-    facts: &'a Facts,
-    types: &'a Types,
-    tunnels: Tunnels,
-}
-
-/// What reading a set told beside its rows.
-#[derive(Default)]
-struct Read {
-    broken: Option<Undecodable>,
-    rates: Rates,
-    skew_ms: Option<i64>,
-    /// Lists in each record that were passed over.
-    structured: u32,
-}
-
-impl Reading<'_> {
-    fn flows(&self, body: &[u8], ends: &mut Ends, output: &mut Output<'_>) -> (u32, Read) {
-        let mut read = Read { structured: self.program.structured, ..Read::default() };
-        let (mut rest, mut total) = (body, 0);
-        loop {
-            if rest.len() < self.program.shortest {
-                break;
-            }
-            let room = output.room(usize::MAX);
-            let (records, count, bytes) = if let Some(whole) = rest.len().checked_div(self.program.stride) {
-                let count = whole.min(room);
-                let records = Records::Fixed { data: rest, stride: self.program.stride };
-                (records, count, count * self.program.stride)
-            } else {
-                let walk = ends.walk(self.program, rest, room);
-                read.broken = walk.broken.then_some(Undecodable::FieldLength);
-                (Records::Variable { data: rest, ends }, walk.records, walk.bytes)
-            };
-            if count == 0 {
-                break;
-            }
-            self.rows(records, count, &mut read, output);
-            total += count;
-            rest = rest.get(bytes..).unwrap_or_default();
-        }
-        if total == 0 && read.broken.is_none() {
-            read.broken = Some(Undecodable::SetTooShort);
-        }
-        (u32::try_from(total).unwrap_or(u32::MAX), read)
-    }
-
-    fn rows(&self, records: Records<'_>, count: usize, read: &mut Read, output: &mut Output<'_>) {
-        let batch = &mut *output.batch;
-        let mut run = self.origin().run(batch.len(), count);
-        let clock = &self.message.clock;
-        execute(self.program, records, clock, batch, &mut run);
-        finish(self.program, records, clock, batch, &mut run);
-        if let Some(section) = &self.program.section {
-            section::fill(section, records, self.tunnels, batch, &mut run);
-        }
-        let key = &self.message.key;
-        let rates = rates(self.facts, key, (self.id, self.program), records, batch, &mut run);
-        read.rates.last = rates.last.or(read.rates.last);
-        read.rates.unknown |= rates.unknown;
-        shown::names(self.facts, self.program, records, batch, &mut run);
-        self.types.keep(key, self.program, records, batch, &run);
-        let newest = batch.u64s(Column::TimeEnd).get(run.start + count - 1).copied();
-        let received_ms = self.message.received_ms;
-        read.skew_ms = newest.map(|end| received_ms.wrapping_sub(end).cast_signed());
-        batch.push_run(run);
-    }
-
-    fn origin(&self) -> Origin {
-        let Message { key, stream, received_ms, clock, .. } = self.message;
-        Origin {
-            protocol: key.protocol,
-            stream: *stream,
-            listener: key.listener,
-            exporter: key.exporter,
-            port: key.port,
-            agent: key.agent,
-            domain: key.domain,
-            received_ms: *received_ms,
-            export_ms: clock.export_ms,
-        }
-    }
+    broken
 }

@@ -16,6 +16,7 @@ mod sources;
 use std::net::IpAddr;
 
 use super::Datagram;
+use super::habit::Held;
 use super::output::{Origin, Output};
 use super::packet::Tunnels;
 use super::reader::Reader;
@@ -28,6 +29,9 @@ use counters::Counters;
 use interfaces::{Came, Interfaces};
 use sample::{Kind, Sample};
 use sources::Sources;
+
+/// The most samples that one UDP datagram can hold: each has a format and a length.
+const MOST: u32 = 65_507 / 8;
 
 /// How many samples are read before their columns are written.
 const CHUNK: usize = 64;
@@ -73,7 +77,8 @@ impl Header {
         let sub_agent = reader.u32()?;
         let sequence = reader.u32()?;
         let _uptime = reader.u32()?;
-        Some(Self { agent, sub_agent, sequence, samples: reader.u32()? })
+        let samples = reader.u32()?.min(MOST);
+        Some(Self { agent, sub_agent, sequence, samples })
     }
 }
 
@@ -90,15 +95,21 @@ pub(super) fn decode<'a>(
     let key = Key { agent: header.agent, ..datagram.key(Protocol::SFlow5, header.sub_agent) };
     let at = streams.find(key, datagram.received_ms);
     let stream = streams.at(at);
-    let (arrival, print) = stream.arrive(payload, header.sequence);
+    let (arrival, mark) = stream.arrive(payload, header.sequence, header.samples);
     if arrival == Arrival::Duplicate {
         return Ok(&[]);
     }
-    stream.settle(arrival, header.sequence, 1, print);
+    stream.settle(arrival, mark, Held::flows(header.samples));
+    stream.tally.records_received += i64::from(header.samples);
     let origin = datagram.origin(&key, at, datagram.received_ms);
     let agent = state.sources.agent(&key);
+    let before = (stream.tally.samples, stream.tally.samples_missing);
+    let late = stream.sequence.unit().is_judged().then_some(arrival == Arrival::Late);
     let came = Came { stream: at, agent, trusted: stream.is_trusted(), received_ms: datagram.received_ms };
-    Walk { reader, left: header.samples, stream, state, came, origin, output }.run();
+    Walk { reader, left: header.samples, late, stream, state, came, origin, output }.run();
+    let stream = streams.at(at);
+    let (samples, missing) = (stream.tally.samples - before.0, stream.tally.samples_missing - before.1);
+    stream.sequence.weigh(samples, missing, &mut stream.tally);
     Ok(&[])
 }
 
@@ -107,6 +118,8 @@ struct Walk<'a, 'o> {
     reader: Reader<'a>,
     /// Samples that the header promised and that were not seen yet.
     left: u32,
+    /// The datagram came after a later one, if its number tells.
+    late: Option<bool>,
     stream: &'a mut Stream,
     state: &'a mut State,
     /// From which agent, and when.
@@ -122,8 +135,9 @@ impl Walk<'_, '_> {
         let mut room = self.output.room(CHUNK);
         while self.left > 0 {
             let Some((format, body)) = tagged(&mut self.reader) else {
-                self.count(Undecodable::Truncated, self.left);
-                break;
+                let absent = std::mem::take(&mut self.left);
+                self.count(Undecodable::Truncated, absent);
+                return self.write();
             };
             self.left -= 1;
             self.take(format, body);
@@ -134,7 +148,7 @@ impl Walk<'_, '_> {
         }
         self.write();
         if self.left == 0 && self.reader.len() > 0 {
-            self.count(Undecodable::TrailingBytes, 1);
+            self.stream.tally.fault(Undecodable::TrailingBytes);
         }
     }
 
@@ -164,7 +178,7 @@ impl Walk<'_, '_> {
         let tally = &mut self.stream.tally;
         tally.skipped_records += u64::from(sample.skipped);
         if let Some(taken) = &sample.taken
-            && let Some((who, place)) = sources.count(self.came.agent, taken, tally)
+            && let Some((who, place)) = sources.count(self.came.agent, taken, self.late, tally)
         {
             interfaces.flow(who, taken.source, place, &sample.seen(taken), self.came);
         }
@@ -194,7 +208,7 @@ impl Walk<'_, '_> {
     }
 
     fn count(&mut self, reason: Undecodable, count: u32) {
-        self.stream.tally.undecodable.count(reason, count);
+        self.stream.tally.lose(reason, count);
     }
 }
 

@@ -7,24 +7,26 @@
 //! decoded as far as that needs no state, and counted on one stream `unknown`.
 
 mod limits;
+mod stream;
 
 pub use limits::Limits;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crds::config::{ListenerConfig, SourceConfig};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 
-use super::habit::Unit;
 use super::reason::Undecodable;
-use super::resume::same_start;
-use super::sequence::{Arrival, Sequence, fingerprint};
-use super::tally::Tally;
+use super::sequence::{Sequence, Watermark};
+use super::stated::StatedUnits;
 use crate::flow::Protocol;
-use crate::slot::{SequenceUnit, StreamFacts, StreamKey, StreamReport};
+use crate::slot::{StreamFacts, StreamReport, Waiting};
+use stream::Standing;
+pub(super) use stream::Stream;
 
-/// Streams that sent for this long keep their place.
-const SETTLED_MS: u64 = 600_000;
+/// So many of the newcomers are looked at when one has to go.
+const OLDEST: usize = 16;
 /// A newcomer that was silent for this long gives its place to another.
 const PATIENCE_MS: u64 = 10_000;
 /// Facts that are repeated are reported again after this long: their age is shown.
@@ -47,162 +49,13 @@ pub(super) struct Key {
     pub(super) agent: Option<IpAddr>,
 }
 
-/// One stream.
-#[derive(Debug)]
-pub(super) struct Stream {
+/// A stream that lost its place: what others keep of it is void.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evicted {
+    pub(super) at: u32,
     pub(super) key: Key,
-    /// What happened since the last cut.
-    pub(super) tally: Tally,
-    pub(super) sequence: Sequence,
-    /// The last sampling rate seen.
-    pub(super) sampling_rate: Option<f32>,
-    /// Since the last cut, flows referred to a sampler of which no rate is known.
-    pub(super) lacks_rate: bool,
-    rate_unknown: bool,
-    /// Received minus end time of the newest record, in ms.
-    pub(super) clock_skew_ms: Option<i64>,
-    /// Until its first datagram since a restart of the edge is judged: when its last one before came.
-    pub(super) resumed_ms: Option<u64>,
-    /// v9: when the exporter started.
-    boot_ms: Option<u64>,
-    first_ms: u64,
-    /// When the first datagram since the last cut came.
-    heard_ms: u64,
-    last_ms: u64,
-    /// Its connection has ended.
-    closed: bool,
-    standing: Standing,
-    touched: bool,
-    /// Its facts have to be reported; they were last at `told_ms`.
-    changed: bool,
-    told_ms: u64,
-    /// Its index stands in [`Streams::changed`].
-    listed: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Newcomer,
-    Settled,
-    /// Of a named source.
-    Named,
-}
-
-impl Stream {
-    fn new(key: Key, now_ms: u64, standing: Standing, sequence: Sequence) -> Self {
-        Self {
-            key,
-            tally: Tally::default(),
-            sequence,
-            sampling_rate: None,
-            lacks_rate: false,
-            rate_unknown: false,
-            clock_skew_ms: None,
-            resumed_ms: None,
-            boot_ms: None,
-            first_ms: now_ms,
-            heard_ms: now_ms,
-            last_ms: now_ms,
-            closed: false,
-            standing,
-            touched: false,
-            changed: false,
-            told_ms: 0,
-            listed: false,
-        }
-    }
-
-    /// Notes when the exporter started; whether that moved.
-    pub(super) fn started(&mut self, boot_ms: Option<u64>) -> bool {
-        let moved = boot_ms.is_some() && !same_start(self.boot_ms, boot_ms);
-        if moved {
-            self.boot_ms = boot_ms;
-        }
-        moved
-    }
-
-    /// Counts a datagram (or one of several messages in one) and judges its sequence number; also gives the
-    /// fingerprint for [`Stream::settle`]. The stream of those without a place has no sequence.
-    pub(super) fn arrive(&mut self, message: &[u8], number: u32) -> (Arrival, u32) {
-        self.tally.datagrams += 1;
-        self.tally.bytes += message.len() as u64;
-        if self.is_unknown() {
-            return (Arrival::Forward, 0);
-        }
-        let print = fingerprint(message);
-        (self.sequence.arrive(number, print, self.last_ms, &mut self.tally), print)
-    }
-
-    /// Counts the units of a datagram that was let through: how far its number steps.
-    pub(super) fn settle(&mut self, arrival: Arrival, number: u32, units: u32, print: u32) {
-        self.settle_records(arrival, number, (units, units), print);
-    }
-
-    /// The same where the protocol's unit is not the record: with how many there were.
-    pub(super) fn settle_records(&mut self, arrival: Arrival, number: u32, counts: (u32, u32), print: u32) {
-        if !self.is_unknown() {
-            self.sequence.settle(arrival, number, counts, print, &mut self.tally);
-        }
-    }
-
-    /// Whether newcomers never take its place.
-    pub(super) fn is_trusted(&self) -> bool {
-        self.standing == Standing::Named || self.last_ms.saturating_sub(self.first_ms) >= SETTLED_MS
-    }
-
-    fn is_unknown(&self) -> bool {
-        self.key.listener == u16::MAX
-    }
-
-    fn may_go(&self, now_ms: u64) -> bool {
-        !self.is_trusted() || now_ms.saturating_sub(self.last_ms) > 10 * SETTLED_MS
-    }
-
-    fn key(&self, listener: &str) -> StreamKey {
-        StreamKey {
-            listener: listener.to_owned(),
-            exporter: self.key.exporter,
-            port: self.key.port,
-            protocol: self.key.protocol.name().to_owned(),
-            domain: self.key.domain,
-            agent: self.key.agent,
-        }
-    }
-
-    fn report(&mut self, listener: &str) -> StreamReport {
-        let tally = std::mem::take(&mut self.tally);
-        self.touched = false;
-        if tally.records > 0 {
-            self.rate_unknown = std::mem::take(&mut self.lacks_rate);
-        }
-        StreamReport {
-            key: self.key(listener),
-            source: String::new(),
-            unit: unit(self.key.protocol, self.sequence.unit()),
-            first_seen_ms: self.heard_ms,
-            last_seen_ms: self.last_ms,
-            sampling_rate: self.sampling_rate,
-            rate_unknown: self.rate_unknown,
-            interfaces: Vec::new(),
-            clock_skew_ms: self.clock_skew_ms,
-            next_sequence: self.sequence.next(),
-            counts: tally.report(),
-        }
-    }
-}
-
-/// The unit in which a stream numbers its datagrams: its protocol's own, unless it has another habit.
-fn unit(protocol: Protocol, habit: Unit) -> SequenceUnit {
-    match (habit, protocol) {
-        (Unit::Datagrams, Protocol::SFlow5) | (Unit::Own | Unit::Still, Protocol::SFlow5) => {
-            SequenceUnit::Datagrams
-        }
-        (Unit::Datagrams, _) | (Unit::Own | Unit::Still, Protocol::NetFlow9) => SequenceUnit::Packets,
-        (Unit::Own | Unit::Still | Unit::Records, Protocol::NetFlow5 | Protocol::NetFlow7) => {
-            SequenceUnit::Flows
-        }
-        (Unit::Own | Unit::Still, Protocol::Ipfix) | (Unit::Records, _) => SequenceUnit::Records,
-    }
+    /// The unread sets of which its next number would have told.
+    pub(super) open: Option<u64>,
 }
 
 /// The table. A stream's index stays its own until it is evicted.
@@ -215,9 +68,10 @@ pub(super) struct Streams {
     touched: Vec<u32>,
     changed: Vec<u32>,
     named: Vec<IpNet>,
-    watermarks: HashMap<Key, (u32, u64), foldhash::fast::RandomState>,
+    stated: StatedUnits,
+    watermarks: HashMap<Key, Watermark, foldhash::fast::RandomState>,
     last: Option<(Key, u32)>,
-    evicted: Option<(u32, Key)>,
+    evicted: Option<Evicted>,
     /// Streams of connections that have ended: their places are free once their counts are taken.
     closed: Vec<u32>,
     /// When the table was last searched for a place: for strangers, and for named sources.
@@ -241,11 +95,12 @@ impl Streams {
         Self {
             limits,
             index: HashMap::default(),
-            streams: vec![Stream::new(nobody, 0, Standing::Named, Sequence::default())],
+            streams: vec![Stream::new(nobody, 0, Standing::Named, Sequence::new(nobody.protocol))],
             newcomers: Vec::with_capacity(limits.newcomers),
             touched: Vec::new(),
             changed: Vec::new(),
             named: Vec::new(),
+            stated: StatedUnits::default(),
             watermarks: HashMap::default(),
             last: None,
             evicted: None,
@@ -254,15 +109,33 @@ impl Streams {
         }
     }
 
-    /// Exporters within these prefixes keep their place whatever strangers send.
-    pub(super) fn set_named(&mut self, prefixes: Vec<IpNet>) {
-        self.named = prefixes;
+    /// Exporters within the prefixes of these sources keep their place whatever strangers send; their sequence
+    /// numbers count what the sources say.
+    pub(super) fn set_sources(&mut self, listeners: &[ListenerConfig], sources: &[SourceConfig]) {
+        let prefixes = sources.iter().flat_map(|source| &source.prefixes);
+        self.named = prefixes.filter(|prefix| prefix.prefix_len() > 0).copied().collect();
+        self.stated = StatedUnits::new(listeners, sources);
+        for stream in self.streams.iter_mut().skip(1) {
+            stream.sequence.state(self.stated.of(&stream.key), &mut stream.tally);
+        }
     }
 
-    /// Where a stream's sequence continues after a restart of the edge. Kept for as many as have a place.
-    pub(super) fn expect(&mut self, key: Key, next: u32, last_ms: u64) {
-        if self.watermarks.len() < self.limits.streams {
-            self.watermarks.insert(key, (next, last_ms));
+    /// Where a stream's sequence continues after a restart of the edge. Kept for as many as have a place. What
+    /// waited for its template then is lost now.
+    pub(super) fn expect(&mut self, key: Key, mark: Watermark, waiting: Waiting) {
+        if self.watermarks.len() >= self.limits.streams {
+            return;
+        }
+        self.watermarks.insert(key, mark);
+        if waiting.sets == 0 {
+            return;
+        }
+        let at = self.find(key, mark.last_ms);
+        let tally = &mut self.at(at).tally;
+        tally.lose(Undecodable::LostAtRestart, u32::try_from(waiting.records).unwrap_or(u32::MAX));
+        if waiting.records == 0 {
+            tally.uncounted_sets += waiting.sets;
+            tally.uncounted_bytes += waiting.bytes;
         }
     }
 
@@ -304,7 +177,7 @@ impl Streams {
     }
 
     /// The stream that lost its place to the one found last, if any: what others keep of it is void.
-    pub(super) fn take_evicted(&mut self) -> Option<(u32, Key)> {
+    pub(super) fn take_evicted(&mut self) -> Option<Evicted> {
         self.evicted.take()
     }
 
@@ -331,10 +204,15 @@ impl Streams {
         &mut self.streams[index as usize]
     }
 
+    /// The unread sets of which the next number of each stream would have told, which does not come.
+    pub(super) fn close_open(&mut self) -> Vec<u64> {
+        self.streams.iter_mut().filter_map(|stream| stream.sequence.close_open()).collect()
+    }
+
     /// Counts bytes after the last message of a datagram on the stream that was found last.
     pub(super) fn count_trailing(&mut self) {
         let at = self.last.map_or(Self::UNKNOWN, |(_, at)| at);
-        self.at(at).tally.undecodable.count(Undecodable::TrailingBytes, 1);
+        self.at(at).tally.fault(Undecodable::TrailingBytes);
     }
 
     /// The indexes of the streams that [`Streams::take_reports`] would report, in its order.
@@ -408,10 +286,14 @@ impl Streams {
         let named = self.named.iter().any(|prefix| prefix.contains(&key.exporter));
         let Some(at) = self.place(named, now_ms) else { return Self::UNKNOWN };
         let watermark = self.watermarks.remove(&key);
-        let sequence = watermark.map_or_else(Sequence::default, |(next, ms)| Sequence::resume(next, ms));
+        let sequence = match &watermark {
+            Some(mark) => Sequence::resume(key.protocol, mark),
+            None => Sequence::new(key.protocol),
+        };
         let standing = if named { Standing::Named } else { Standing::Newcomer };
         let mut stream = Stream::new(key, now_ms, standing, sequence);
-        stream.resumed_ms = watermark.map(|(_, last_ms)| last_ms);
+        stream.sequence.state(self.stated.of(&key), &mut stream.tally);
+        stream.resumed_ms = watermark.map(|mark| mark.last_ms);
         if !named {
             self.newcomers.push(at);
         }
@@ -440,14 +322,15 @@ impl Streams {
         self.evict_settled(named, now_ms)
     }
 
-    /// The first newcomer is the oldest. A cut has to have taken its counts.
+    /// The first newcomers are the oldest. A cut has to have taken their counts, and what waits for a template is
+    /// given up first, after a minute: so the balance of each stream stays exact.
     fn evict_newcomer(&mut self, now_ms: u64) -> Option<u32> {
-        let at = *self.newcomers.first()?;
-        let stream = &self.streams[at as usize];
-        if stream.touched || now_ms.saturating_sub(stream.last_ms) < PATIENCE_MS {
-            return None;
-        }
-        self.newcomers.remove(0);
+        let goes = |at: &u32| {
+            let stream = &self.streams[*at as usize];
+            stream.is_settled_up() && now_ms.saturating_sub(stream.last_ms) >= PATIENCE_MS
+        };
+        let place = self.newcomers.iter().take(OLDEST).position(goes)?;
+        let at = self.newcomers.remove(place);
         self.forget(at);
         Some(at)
     }
@@ -460,7 +343,8 @@ impl Streams {
         }
         *searched_ms = now_ms;
         let goes = self.streams.iter().enumerate().skip(1);
-        let goes = goes.filter(|(_, stream)| !stream.touched && !stream.closed && stream.may_go(now_ms));
+        let goes =
+            goes.filter(|(_, stream)| stream.is_settled_up() && !stream.closed && stream.may_go(now_ms));
         let at = u32::try_from(goes.min_by_key(|(_, stream)| stream.last_ms)?.0).ok()?;
         self.newcomers.retain(|newcomer| *newcomer != at);
         self.forget(at);
@@ -468,9 +352,10 @@ impl Streams {
     }
 
     fn forget(&mut self, at: u32) {
-        let key = self.streams[at as usize].key;
+        let stream = &mut self.streams[at as usize];
+        let key = stream.key;
+        self.evicted = Some(Evicted { at, key, open: stream.sequence.close_open() });
         self.index.remove(&key);
-        self.evicted = Some((at, key));
         self.last = None;
     }
 }

@@ -2,6 +2,7 @@
 //! datagram formats").
 
 use super::Datagram;
+use super::habit::Held;
 use super::normalize;
 use super::output::{Origin, Output};
 use super::reader::Reader;
@@ -71,14 +72,17 @@ pub(super) fn decode<'a>(
     let key = datagram.key(protocol, header.domain);
     let at = streams.find(key, datagram.received_ms);
     let stream = streams.at(at);
-    let (arrival, print) = stream.arrive(message, header.sequence);
+    let flows = u32::try_from(header.count).unwrap_or(0);
+    let (arrival, mark) = stream.arrive(message, header.sequence, flows);
     if arrival == Arrival::Duplicate {
         return Ok(rest);
     }
-    stream.settle(arrival, header.sequence, u32::try_from(header.count).unwrap_or(0), print);
+    stream.settle(arrival, mark, Held::flows(flows));
+    stream.tally.records_received += i64::from(flows);
     stream.tally.records += records as u64;
-    let cut = u32::try_from(header.count - records).unwrap_or(0);
-    stream.tally.undecodable.count(Undecodable::Truncated, cut);
+    if records < header.count {
+        stream.tally.lose(Undecodable::Truncated, u32::try_from(header.count - records).unwrap_or(0));
+    }
     stream.sampling_rate = header.rate.or(stream.sampling_rate);
 
     let origin = datagram.origin(&key, at, header.export_ms);

@@ -27,8 +27,8 @@ pub(super) struct Set {
     /// The message's sequence number.
     pub(super) sequence: u32,
     pub(super) clock: Clock,
-    /// Its records, where the message's header tells.
-    pub(super) records: Option<u32>,
+    /// The unread sets of its message, which are counted together.
+    pub(super) unread: u64,
     pub(super) bytes: Box<[u8]>,
 }
 

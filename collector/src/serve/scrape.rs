@@ -2,6 +2,7 @@
 
 use crate::aggregate::Reader;
 use crate::aggregate::view::{EdgeView, ListenerView, StreamView};
+use crate::slot::Numbering;
 use crate::telemetry::{Metric, Metrics, Values};
 
 /// Everything, as text. Reads the store's size: call it where blocking is allowed.
@@ -69,23 +70,65 @@ fn streams(values: &mut Values, streams: &[StreamView]) {
     for view in streams {
         let labels = [view.edge.as_str(), view.source.as_str(), view.key.protocol.as_str()];
         let totals = &view.totals;
-        values.shift(Metric::Streams, &labels, 1.0);
-        values.shift(Metric::SequenceMissing, &labels, totals.missing as f64);
+        levels(values, &labels, view);
         for (metric, count) in [
             (Metric::Records, totals.records),
             (Metric::OptionsRecords, totals.options_records),
             (Metric::Templates, totals.templates),
             (Metric::UnknownTemplateSets, totals.unknown_template_sets),
-            (Metric::SequenceReceived, totals.received),
-            (Metric::SequenceDuplicates, totals.duplicates),
-            (Metric::ExporterRestarts, totals.restarts),
+            (Metric::UncountedSets, totals.uncounted_sets),
+            (Metric::UncountedBytes, totals.uncounted_bytes),
+            (Metric::Samples, totals.samples),
+            (Metric::ExporterDrops, totals.exporter_drops),
+            (Metric::SkippedRecords, totals.skipped_records),
         ] {
             values.add(metric, &labels, count);
         }
+        let [edge, source, protocol] = labels;
         for (reason, count) in &totals.undecodable {
-            let [edge, source, protocol] = labels;
             values.add(Metric::Undecodable, &[edge, source, protocol, reason], *count);
         }
+        for (reason, count) in &totals.faults {
+            values.add(Metric::Faults, &[edge, source, protocol, reason], *count);
+        }
+        let said = &totals.declared;
+        for (what, count) in [
+            ("ignored_packets", said.ignored_packets),
+            ("ignored_bytes", said.ignored_bytes),
+            ("not_sent_flows", said.not_sent_flows),
+            ("not_sent_packets", said.not_sent_packets),
+            ("not_sent_bytes", said.not_sent_bytes),
+        ] {
+            if count > 0 {
+                values.add(Metric::Declared, &[edge, source, protocol, what], count);
+            }
+        }
+    }
+}
+
+/// What may fall. Streams whose numbers tell nothing of loss are left out of the balance by sequence number.
+fn levels(values: &mut Values, labels: &[&str], view: &StreamView) {
+    let totals = &view.totals;
+    let received = totals.received.saturating_add_signed(totals.inferred);
+    let balance = [
+        (Metric::SequenceExpected, totals.expected() as f64),
+        (Metric::SequenceReceived, received as f64),
+        (Metric::SequenceDuplicates, totals.duplicates as f64),
+        (Metric::SequenceMissing, totals.missing as f64),
+        (Metric::SequenceReordered, totals.reordered as f64),
+    ];
+    let judged = view.nonstandard.is_none_or(Numbering::is_judged);
+    let all = [
+        (Metric::Streams, 1.0),
+        (Metric::NonstandardStreams, f64::from(u8::from(view.nonstandard.is_some()))),
+        (Metric::RecordsReceived, totals.records_received as f64),
+        (Metric::WaitingRecords, view.waiting.records as f64),
+        (Metric::WaitingBytes, view.waiting.bytes as f64),
+        (Metric::ExporterRestarts, totals.restarts as f64),
+        (Metric::SamplesMissing, totals.samples_missing as f64),
+    ];
+    for (metric, level) in all.into_iter().chain(balance.into_iter().filter(|_| judged)) {
+        values.shift(metric, labels, level);
     }
 }
 

@@ -157,15 +157,16 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
     let mut facts: BTreeMap<StreamKey, StreamFacts> = BTreeMap::new();
     for block in blocks {
         for report in &block.streams {
-            let counts =
-                streams.get(&report.key).map_or_else(StreamCounts::default, |old| old.counts.clone());
-            let mut newest = report.clone();
-            newest.counts.add(&counts);
-            if let Some(old) = streams.get(&report.key) {
-                newest.first_seen_ms = old.first_seen_ms;
-                keep_interfaces(&mut newest, old);
+            let earlier = streams.remove(&report.key);
+            let mut whole = report.clone();
+            let (mut counts, mut before) = (StreamCounts::default(), report.nonstandard);
+            if let Some(earlier) = earlier {
+                whole.first_seen_ms = earlier.first_seen_ms;
+                keep_interfaces(&mut whole, &earlier);
+                (counts, before) = (earlier.counts, earlier.nonstandard);
             }
-            streams.insert(report.key.clone(), newest);
+            report.add_to(&mut counts, before);
+            streams.insert(report.key.clone(), StreamReport { counts, ..whole });
         }
         facts.extend(block.facts.iter().map(|facts| (facts.key.clone(), facts.clone())));
         for report in &block.listeners {
@@ -191,7 +192,7 @@ fn keep_interfaces(newest: &mut StreamReport, old: &StreamReport) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::slot::{SequenceUnit, Tally};
+    use crate::slot::{Epoch, Numbering, SequenceUnit, Tally, Waiting};
 
     /// A block with one row of `flows` in the slot at `at`, and one stream that decoded as many records.
     pub(in crate::ship) fn block(at: u64, channel: &str, flows: u64) -> Block {
@@ -225,6 +226,7 @@ pub(super) mod tests {
             },
             source: "s".into(),
             unit: SequenceUnit::Flows,
+            nonstandard: None,
             first_seen_ms: 0,
             last_seen_ms: 0,
             sampling_rate: None,
@@ -232,6 +234,8 @@ pub(super) mod tests {
             interfaces: vec![],
             clock_skew_ms: None,
             next_sequence: u32::try_from(records).unwrap(),
+            epoch: Epoch::default(),
+            waiting: Waiting::default(),
             counts: StreamCounts { records, ..StreamCounts::default() },
         }
     }
@@ -271,6 +275,20 @@ pub(super) mod tests {
         blocks[1].streams[0].interfaces = vec![interface(1, "new")];
         let whole = merged(&blocks, 10_000).unwrap();
         assert_eq!(whole.streams[0].interfaces, [interface(1, "new"), interface(2, "other")]);
+    }
+
+    #[test]
+    fn what_was_counted_by_numbers_that_turned_out_to_mean_something_else_is_not_merged() {
+        let mut blocks = [block(0, "a", 3), block(2_000, "a", 4), block(4_000, "a", 5)];
+        for (block, nonstandard) in
+            blocks.iter_mut().zip([None, Some(Numbering::Packets), Some(Numbering::Packets)])
+        {
+            let report = &mut block.streams[0];
+            report.nonstandard = nonstandard;
+            (report.counts.received, report.counts.missing) = (10, 1);
+        }
+        let counts = &merged(&blocks, 10_000).unwrap().streams[0].counts;
+        assert_eq!((counts.records, counts.received, counts.missing), (12, 20, 2));
     }
 
     #[test]

@@ -73,16 +73,44 @@ metrics! {
     Templates "weir_templates_total" Counter ["edge", "source", "protocol"];
     /// Data sets that came before their template.
     UnknownTemplateSets "weir_unknown_template_sets_total" Counter ["edge", "source", "protocol"];
-    /// What could not be decoded, by reason: records where they can be counted, else sets.
-    Undecodable "weir_undecodable_total" Counter ["edge", "source", "protocol", "reason"];
-    /// Sequence units received, in the unit of the protocol: flows, packets, records or datagrams.
-    SequenceReceived "weir_sequence_received_total" Counter ["edge", "source", "protocol"];
+    /// Data records (sFlow: samples) in the datagrams received: decoded, undecodable and waiting ones together.
+    RecordsReceived "weir_records_received" Gauge ["edge", "source", "protocol"];
+    /// Records that could not be decoded, by reason.
+    Undecodable "weir_undecodable_records_total" Counter ["edge", "source", "protocol", "reason"];
+    /// What was wrong with sets, templates, samples and datagrams, by reason.
+    Faults "weir_faults_total" Counter ["edge", "source", "protocol", "reason"];
+    /// Data sets that could not be decoded and whose records cannot be counted.
+    UncountedSets "weir_uncounted_sets_total" Counter ["edge", "source", "protocol"];
+    /// Their bytes.
+    UncountedBytes "weir_uncounted_bytes_total" Counter ["edge", "source", "protocol"];
+    /// Records that wait for their template, where their messages tell how many.
+    WaitingRecords "weir_waiting_records" Gauge ["edge", "source", "protocol"];
+    /// Bytes of the data sets that wait for their template.
+    WaitingBytes "weir_waiting_bytes" Gauge ["edge", "source", "protocol"];
+    /// Sequence units sent by exporters: received - duplicates + missing, in flows, packets, records or datagrams.
+    SequenceExpected "weir_sequence_expected" Gauge ["edge", "source", "protocol"];
+    /// Sequence units received, duplicates included; falls when a stream turns out to count another unit.
+    SequenceReceived "weir_sequence_received" Gauge ["edge", "source", "protocol"];
     /// Sequence units received twice.
-    SequenceDuplicates "weir_sequence_duplicates_total" Counter ["edge", "source", "protocol"];
+    SequenceDuplicates "weir_sequence_duplicates" Gauge ["edge", "source", "protocol"];
     /// Sequence units missing; falls when a late datagram fills a gap.
     SequenceMissing "weir_sequence_missing" Gauge ["edge", "source", "protocol"];
+    /// Datagrams that came after a later one.
+    SequenceReordered "weir_sequence_reordered" Gauge ["edge", "source", "protocol"];
     /// Times that exporters started anew.
-    ExporterRestarts "weir_exporter_restarts_total" Counter ["edge", "source", "protocol"];
+    ExporterRestarts "weir_exporter_restarts" Gauge ["edge", "source", "protocol"];
+    /// Streams whose sequence numbers do not count what their protocol says.
+    NonstandardStreams "weir_nonstandard_streams" Gauge ["edge", "source", "protocol"];
+    /// Flow samples received (sFlow).
+    Samples "weir_samples_total" Counter ["edge", "source", "protocol"];
+    /// Flow samples missing by their own sequence numbers (sFlow).
+    SamplesMissing "weir_samples_missing" Gauge ["edge", "source", "protocol"];
+    /// Samples that agents say they dropped (sFlow).
+    ExporterDrops "weir_exporter_dropped_samples_total" Counter ["edge", "source", "protocol"];
+    /// Records of formats that Weir does not read, in samples that it decoded (sFlow).
+    SkippedRecords "weir_skipped_records_total" Counter ["edge", "source", "protocol"];
+    /// What exporters say in options data that they lost: ignored packets and bytes, flows, packets and bytes not sent.
+    Declared "weir_declared_losses_total" Counter ["edge", "source", "protocol", "what"];
 
     /// Streams forgotten because too many were known; those silent for longest go first.
     StreamsEvicted "weir_streams_evicted_total" Counter [];

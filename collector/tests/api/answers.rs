@@ -138,10 +138,14 @@ async fn exporters_are_listed_with_their_loss_in_the_unit_of_the_protocol() {
         list["exporters"],
         json!([{
             "listener": "netflow", "exporter": "192.0.2.9", "port": 40_000, "protocol": "netflow9", "domain": 7,
-            "edge": "node-a", "source": "netflow-global", "unit": "packets", "lastSeen": server.slot,
-            "samplingRate": 100.0, "rateUnknown": false, "datagrams": 12, "bytes": 12_000, "records": 30, "optionsRecords": 0,
-            "templates": 0, "unknownTemplateSets": 0, "undecodable": {"truncated_set": 2}, "received": 12,
-            "expected": 15, "duplicates": 1, "reordered": 0, "missing": 4, "restarts": 0,
+            "edge": "node-a", "source": "netflow-global", "unit": "packets", "sequence": "standard",
+            "lastSeen": server.slot, "samplingRate": 100.0, "rateUnknown": false, "datagrams": 12, "bytes": 12_000, "templates": 0,
+            "unknownTemplateSets": 0, "recordsReceived": 37, "records": 30, "optionsRecords": 0,
+            "undecodable": {"truncated": 2}, "waiting": {"records": 5, "sets": 1, "bytes": 200},
+            "faults": {"truncated": 1}, "uncountedSets": 0, "uncountedBytes": 0, "received": 12, "inferred": 0,
+            "duplicates": 1, "reordered": 0, "expected": 15, "missing": 4,
+            "missingRecords": {"records": 13, "estimated": true}, "restarts": 0,
+            "epoch": {"since": server.slot, "received": 12, "duplicates": 1, "expected": 15, "missing": 4},
         }])
     );
     assert_eq!(

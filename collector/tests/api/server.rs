@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use collector::aggregate::Aggregator;
 use collector::serve::{self, ServeError, State, Token};
 use collector::slot::{
-    self, Addition, Block, ChannelKey, Counters, InterfaceReport, ListenerReport, Octets, Row, SequenceUnit,
-    StreamCounts, StreamKey, StreamReport, Tally, TopEntry, TopWindow,
+    self, Addition, Block, ChannelKey, Counters, Epoch, InterfaceReport, ListenerReport, Octets, Row,
+    SequenceUnit, StreamCounts, StreamKey, StreamReport, Tally, TopEntry, TopWindow, Waiting,
 };
 use collector::telemetry::{Health, Metrics};
 use crds::config::AggregatorConfig;
@@ -192,6 +192,7 @@ fn stream(seen_ms: u64) -> StreamReport {
         },
         source: "netflow-global".into(),
         unit: SequenceUnit::Packets,
+        nonstandard: None,
         first_seen_ms: seen_ms,
         last_seen_ms: seen_ms,
         sampling_rate: Some(100.0),
@@ -199,11 +200,15 @@ fn stream(seen_ms: u64) -> StreamReport {
         interfaces: vec![interface(seen_ms)],
         clock_skew_ms: None,
         next_sequence: 13,
+        epoch: Epoch { since_ms: seen_ms, first: 0, received: 12, duplicates: 1, missing: 4 },
+        waiting: Waiting { records: 5, sets: 1, bytes: 200 },
         counts: StreamCounts {
             datagrams: 12,
             bytes: 12_000,
             records: 30,
-            undecodable: vec![("truncated_set".into(), 2)],
+            records_received: 37,
+            undecodable: vec![("truncated".into(), 2)],
+            faults: vec![("truncated".into(), 1)],
             received: 12,
             duplicates: 1,
             missing: 4,

@@ -77,7 +77,7 @@ fn a_template_of_ten_thousand_fields_is_refused_and_the_next_one_read() {
         &Message::ipfix(0).template(256, &fields).template(257, &[(4, 1, 0)]).data(257, &[vec![6]]).bytes(),
     );
     assert_eq!(rig.rows.len(), 1);
-    assert_eq!(rig.report().counts.undecodable, [("template_too_large".to_owned(), 1)]);
+    assert_eq!(rig.report().counts.faults, [("template_too_large".to_owned(), 1)]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn templates_without_bytes_or_with_reserved_numbers_are_malformed() {
         let mut rig = Rig::new();
         rig.feed(&Message::ipfix(0).template(id, &fields).data(256, &[vec![0; 40]]).bytes());
         assert!(rig.rows.is_empty());
-        assert_eq!(rig.report().counts.undecodable, [("malformed_template".to_owned(), 1)]);
+        assert_eq!(rig.report().counts.faults, [("malformed_template".to_owned(), 1)]);
     }
 }
 
@@ -106,7 +106,7 @@ fn reserved_sets_are_counted_and_passed_over() {
         &Message::ipfix(0).set(200, &[1, 2, 3, 4]).template(256, &[(4, 1, 0)]).data(256, &[vec![6]]).bytes(),
     );
     assert_eq!(rig.rows.len(), 1);
-    assert_eq!(rig.report().counts.undecodable, [("reserved_set".to_owned(), 1)]);
+    assert_eq!(rig.report().counts.faults, [("reserved_set".to_owned(), 1)]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_message_that_is_shorter_than_it_says_is_read_as_far_as_it_goes() {
     rig.feed(&[&bytes[..], &[]].concat());
     rig.feed(&[&bytes[..2], &[0xff, 0xff], &bytes[4..]].concat());
     let counts = rig.report().counts;
-    assert!(counts.undecodable.contains(&("truncated".to_owned(), 1)), "{counts:?}");
+    assert!(counts.faults.contains(&("truncated".to_owned(), 1)), "{counts:?}");
     assert_eq!(rig.rows.len(), 4);
 }
 

@@ -43,7 +43,7 @@ fn a_variable_field_that_passes_its_set_is_counted_and_what_came_before_is_kept(
     let records = [[&b"\x03ann"[..], &[0, 0, 0, 5]].concat(), b"\xc8broken".to_vec()];
     rig.feed(&Message::ipfix(0).template(256, &fields).data(256, &records).bytes());
     assert_eq!(rig.rows.len(), 1);
-    assert_eq!(rig.report().counts.undecodable, [("field_length".to_owned(), 1)]);
+    assert_eq!(rig.report().counts.faults, [("field_length".to_owned(), 1)]);
 }
 
 #[test]
@@ -65,7 +65,8 @@ fn records_of_unknown_templates_are_told_by_the_next_sequence_number_and_are_not
     rig.feed(&Message::ipfix(0).data(256, &[v4(6, 1), v4(6, 2), v4(6, 3)]).bytes());
     rig.feed(&Message::ipfix(3).template(256, V4).data(256, &[v4(6, 1)]).bytes());
     let report = rig.report();
-    assert_eq!((report.counts.received, report.counts.missing, report.counts.records), (4, 0, 4));
+    let counts = report.counts;
+    assert_eq!((counts.received, counts.inferred, counts.missing, counts.records), (1, 3, 0, 4));
     assert_eq!(report.next_sequence, 4);
 }
 

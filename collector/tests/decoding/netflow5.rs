@@ -104,7 +104,7 @@ fn several_messages_in_one_datagram_are_all_read() {
     rig.feed(&bytes);
     assert_eq!(rig.rows.len(), 2);
     let counts = rig.report().counts;
-    assert_eq!(counts.undecodable, [("trailing_bytes".to_owned(), 1)]);
+    assert_eq!(counts.faults, [("trailing_bytes".to_owned(), 1)]);
     assert_eq!((counts.received, counts.missing), (2, 0));
 }
 

@@ -154,7 +154,13 @@ fn a_set_with_a_length_that_lies_ends_the_message_and_is_counted() {
     bytes.extend([1, 0, 0xff, 0xff, 1, 2, 3]);
     rig.feed(&bytes);
     assert_eq!(rig.rows.len(), 1);
-    assert_eq!(rig.report().counts.undecodable, [("set_length".to_owned(), 1)]);
+    let counts = rig.report().counts;
+    assert_eq!(counts.faults, [("set_length".to_owned(), 1)]);
+    assert_eq!(
+        (counts.uncounted_sets, counts.uncounted_bytes),
+        (1, 3),
+        "the header promises no record there"
+    );
 }
 
 #[test]

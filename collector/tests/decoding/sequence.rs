@@ -69,6 +69,20 @@ fn a_datagram_that_precedes_the_first_one_seen_is_late_and_nothing_is_missing() 
 }
 
 #[test]
+fn an_exporter_that_restarts_soon_after_it_was_first_heard_makes_no_false_loss() {
+    let mut rig = Rig::new();
+    // Long before this it had begun at 0.
+    for at in 0..50 {
+        rig.feed(&v5(500 + at * 10, 10));
+    }
+    for at in 0..50 {
+        rig.feed(&V5 { sequence: at * 10, count: 10, uptime: 500 + at, ..V5::default() }.bytes());
+    }
+    let counts = rig.report().counts;
+    assert_eq!((counts.restarts, counts.missing, counts.reordered), (1, 0, 0));
+}
+
+#[test]
 fn what_was_sent_while_the_edge_was_down_is_told_as_missing() {
     let mut rig = Rig::new();
     rig.feed(&v5(0, 10));

@@ -222,5 +222,5 @@ fn a_set_of_length_zero_and_zeros_ends_a_message_and_other_bytes_there_are_count
     bytes.extend([0, 0, 0, 0, 9, 9, 9, 9]);
     rig.feed(&bytes);
     assert_eq!(rig.rows.len(), 1);
-    assert_eq!(rig.report().counts.undecodable, [("set_length".to_owned(), 1)]);
+    assert_eq!(rig.report().counts.faults, [("set_length".to_owned(), 1)]);
 }

@@ -109,6 +109,17 @@ export class Weir {
     return JSON.parse(Buffer.concat(out).toString()) as Sent;
   }
 
+  /** Sends these datagrams in this order, from one port. */
+  async sendRaw(listener: Listener, datagrams: readonly Buffer[]): Promise<void> {
+    const socket = createSocket('udp4');
+    for (const datagram of datagrams) {
+      await new Promise<void>((done, fail) => {
+        socket.send(datagram, this.#ports[listener], '127.0.0.1', (error) => (error ? fail(error) : done()));
+      });
+    }
+    socket.close();
+  }
+
   /** Sends until this weir is closed. */
   keepSending(listener: Listener, protocol: string, rate: number, exporters = 2): void {
     const child = this.#generator(listener, protocol, ['--rate', `${rate}`, '--exporters', `${exporters}`]);

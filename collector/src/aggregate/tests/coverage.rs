@@ -26,6 +26,9 @@ fn heard(source: &str, at_ms: u64, missing: i64) -> StreamReport {
         interfaces: vec![],
         clock_skew_ms: None,
         next_sequence: 0,
+        nonstandard: None,
+        epoch: crate::slot::Epoch::default(),
+        waiting: crate::slot::Waiting::default(),
         counts: StreamCounts {
             datagrams: 2,
             received: 11,

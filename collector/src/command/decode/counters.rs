@@ -10,7 +10,7 @@ use super::interfaces::{self, Interface};
 
 use crate::capture::Counts;
 use crate::flow::Protocol;
-use crate::slot::{SequenceUnit, StreamReport};
+use crate::slot::{Declared, Numbering, SequenceUnit, StreamReport, Waiting};
 
 /// Everything that was counted.
 #[derive(Debug)]
@@ -48,17 +48,24 @@ struct Stream<'a> {
     domain_id: u32,
     datagrams: u64,
     bytes: u64,
+    records_received: i64,
     records: u64,
     options_records: u64,
+    undecodable: BTreeMap<&'a str, u64>,
+    waiting: Waiting,
     templates: u64,
     unknown_template_sets: u64,
-    undecodable: BTreeMap<&'a str, u64>,
+    faults: BTreeMap<&'a str, u64>,
+    uncounted_sets: u64,
+    uncounted_bytes: u64,
     sequence: Sequence,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<Samples>,
     /// Lists in records (RFC 6313) that were passed over by their length.
     #[serde(skip_serializing_if = "Option::is_none")]
     structured_data: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declared: Option<Declared>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sampling_rate: Option<serde_json::Number>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -69,13 +76,20 @@ struct Stream<'a> {
     interfaces: Vec<Interface<'a>>,
 }
 
+/// The balance by sequence number; `received` with what was inferred.
 #[derive(Serialize)]
 struct Sequence {
     unit: SequenceUnit,
-    received: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonstandard: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<i64>,
+    received: i64,
+    inferred: i64,
     duplicates: u64,
     reordered: u64,
-    missing: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<i64>,
     restarts: u64,
     next: u32,
 }
@@ -83,6 +97,7 @@ struct Sequence {
 /// What sFlow says beside the sequence of its datagrams.
 #[derive(Serialize)]
 struct Samples {
+    received: u64,
     missing: i64,
     exporter_drops: u64,
     skipped_records: u64,
@@ -125,7 +140,9 @@ impl Report {
         also(self.filtered, "held back by the filter");
         also(of(|stream| stream.counts.options_records), "options records");
         also(of(|stream| stream.counts.unknown_template_sets), "sets without a template");
+        let faults = |stream: &StreamReport| stream.counts.faults.iter().map(|(_, n)| n).sum();
         also(of(undecodable), "not decoded");
+        also(of(faults), "faults");
         also(of(missing), "missing by sequence");
         also(self.rejected.iter().map(|(_, count)| count).sum(), "datagrams of no known version");
         also(self.other_exporter, "datagrams of other exporters");
@@ -147,31 +164,49 @@ impl<'a> Stream<'a> {
             domain_id: key.domain,
             datagrams: counts.datagrams,
             bytes: counts.bytes,
+            records_received: counts.records_received,
             records: counts.records,
             options_records: counts.options_records,
+            undecodable: by_reason(&counts.undecodable),
+            waiting: stream.waiting,
             templates: counts.templates,
             unknown_template_sets: counts.unknown_template_sets,
-            undecodable: by_reason(&counts.undecodable),
-            sequence: Sequence {
-                unit: stream.unit,
-                received: counts.received,
-                duplicates: counts.duplicates,
-                reordered: counts.reordered,
-                missing: counts.missing,
-                restarts: counts.restarts,
-                next: stream.next_sequence,
-            },
+            faults: by_reason(&counts.faults),
+            uncounted_sets: counts.uncounted_sets,
+            uncounted_bytes: counts.uncounted_bytes,
+            sequence: Sequence::new(stream),
             structured_data: Some(counts.skipped_records)
                 .filter(|count| *count > 0 && key.protocol != Protocol::SFlow5.name()),
             samples: (key.protocol == Protocol::SFlow5.name()).then_some(Samples {
+                received: counts.samples,
                 missing: counts.samples_missing,
                 exporter_drops: counts.exporter_drops,
                 skipped_records: counts.skipped_records,
             }),
+            declared: (!counts.declared.is_zero()).then_some(counts.declared),
             sampling_rate: stream.sampling_rate.and_then(rate),
             rate_unknown: stream.rate_unknown,
             clock_skew_ms: stream.clock_skew_ms,
             interfaces: interfaces::shown(&stream.interfaces),
+        }
+    }
+}
+
+impl Sequence {
+    fn new(stream: &StreamReport) -> Self {
+        let counts = &stream.counts;
+        let judged = stream.nonstandard.is_none_or(Numbering::is_judged);
+        Self {
+            unit: stream.unit,
+            nonstandard: stream.nonstandard.map(Numbering::text),
+            expected: judged.then(|| counts.expected()),
+            received: counts.received.cast_signed().saturating_add(counts.inferred),
+            inferred: counts.inferred,
+            duplicates: counts.duplicates,
+            reordered: counts.reordered,
+            missing: judged.then_some(counts.missing),
+            restarts: counts.restarts,
+            next: stream.next_sequence,
         }
     }
 }

@@ -59,8 +59,7 @@ impl<'w> Session<'w> {
     /// Prints the rest and tells what was counted.
     pub(super) fn finish(mut self, capture: &Counts) -> Result<Report, Failure> {
         self.flush();
-        // What still waits for a template waits in vain.
-        self.decoder.tick(u64::MAX);
+        self.decoder.finish();
         let (streams, rejected) = self.decoder.take_reports(&[]);
         let rejected = rejected.into_iter().flatten().collect();
         let report = Report {

@@ -11,7 +11,8 @@ pub(super) struct Header<'a> {
     pub(super) promised: Option<u32>,
     pub(super) body: &'a [u8],
     pub(super) rest: &'a [u8],
-    pub(super) truncated: bool,
+    /// The bytes that its length promises and that are not there.
+    pub(super) absent: usize,
 }
 
 /// Reads the header of NetFlow v9.
@@ -25,7 +26,7 @@ pub(super) fn v9_header(payload: &[u8]) -> Option<Header<'_>> {
     let domain = reader.u32()?;
     let clock = Clock { export_ms: u64::from(seconds) * 1000, uptime_ms: Some(uptime), init_ms: None };
     let (body, rest) = split_v9(reader.rest(), seconds);
-    Some(Header { sequence, domain, clock, promised: Some(count.into()), body, rest, truncated: false })
+    Some(Header { sequence, domain, clock, promised: Some(count.into()), body, rest, absent: 0 })
 }
 
 /// v9 has no length. A "set" with the reserved number 9 that reads as a header of about the same time begins
@@ -58,10 +59,11 @@ pub(super) fn ipfix_header(payload: &[u8]) -> Option<Header<'_>> {
     let domain = reader.u32()?;
     let clock = Clock { export_ms: u64::from(seconds) * 1000, uptime_ms: None, init_ms: None };
     let truncated = length > payload.len() || length < 16;
+    let absent = if truncated { length.saturating_sub(payload.len()).max(1) } else { 0 };
     let (body, rest) =
         reader.rest().split_at_checked(length.saturating_sub(16)).unwrap_or((reader.rest(), &[]));
     // What follows without being a message belongs to this one, whose length is wrong.
     let follows = rest.len() >= 16 && rest.starts_with(&[0, 10]);
     let (body, rest) = if follows && !truncated { (body, rest) } else { (reader.rest(), &[][..]) };
-    Some(Header { sequence, domain, clock, promised: None, body, rest, truncated })
+    Some(Header { sequence, domain, clock, promised: None, body, rest, absent })
 }

@@ -15,7 +15,7 @@ const PLACES: usize = 1 << 16;
 /// A larger step than this is no loss but a restart.
 const PLAUSIBLE: u32 = 1 << 20;
 
-/// A step back by more than this is a restart, not a late sample.
+/// A step back by more than this is a restart, not a late sample, where the datagram's number does not tell.
 const LATE: u32 = 4096;
 
 /// What a sample says of the data source that took it.
@@ -61,36 +61,47 @@ impl Sources {
         self.hasher.hash_one((agent, source)) | 1
     }
 
-    /// Counts what is missing before a sample, and what the agent dropped. Gives the data source's identity, and
-    /// room to remember where its interface stands.
-    pub(super) fn count(&mut self, agent: u64, taken: &Taken, tally: &mut Tally) -> Option<(u64, &mut u32)> {
+    /// Counts a sample, what is missing before it, and what the agent dropped; `late`: its datagram came after a
+    /// later one, if the datagram's number tells. Gives the data source's identity, and room to remember where its
+    /// interface stands.
+    pub(super) fn count(
+        &mut self,
+        agent: u64,
+        taken: &Taken,
+        late: Option<bool>,
+        tally: &mut Tally,
+    ) -> Option<(u64, &mut u32)> {
         if self.places.is_empty() {
             self.places = vec![Place::default(); PLACES];
         }
         let who = self.who(agent, taken.source);
         let at = (who >> 48) as usize % PLACES;
         let place = self.places.get_mut(at)?;
-        place.count(who, taken, tally);
+        place.count(who, taken, late, tally);
         Some((who, &mut place.interface))
     }
 }
 
 impl Place {
-    fn count(&mut self, who: u64, taken: &Taken, tally: &mut Tally) {
+    fn count(&mut self, who: u64, taken: &Taken, late: Option<bool>, tally: &mut Tally) {
+        tally.samples += 1;
         if self.who != who {
             let next = taken.sequence.wrapping_add(1);
             *self = Self { who, next, drops: taken.drops, open: 0, interface: u32::MAX };
             return;
         }
         let ahead = taken.sequence.wrapping_sub(self.next);
+        let late = late.unwrap_or(self.open > 0 && ahead.wrapping_neg() <= LATE);
+        if late && ahead > PLAUSIBLE {
+            // It was counted as missing, or precedes the first sample seen: then it adds to what is expected.
+            let filled = u32::from(self.open > 0);
+            tally.samples_missing -= i64::from(filled);
+            self.open -= filled;
+            return;
+        }
         if ahead <= PLAUSIBLE {
             tally.samples_missing += i64::from(ahead);
             self.open = self.open.saturating_add(ahead);
-        } else if self.open > 0 && ahead.wrapping_neg() <= LATE {
-            // Late, and counted as missing before.
-            tally.samples_missing -= 1;
-            self.open -= 1;
-            return;
         } else {
             self.open = 0;
         }
@@ -107,25 +118,53 @@ impl Place {
 mod tests {
     use super::*;
 
-    fn count(samples: &[(u32, u32, u32)]) -> (i64, u64) {
+    /// Samples (index, sequence, drops), of datagrams of which it is known, or not, that they are late.
+    fn count(samples: &[(u32, u32, u32, Option<bool>)]) -> (u64, i64, u64) {
         let (mut sources, mut tally) = (Sources::default(), Tally::default());
-        for (index, sequence, drops) in samples {
+        for (index, sequence, drops, late) in samples {
             let taken = Taken { source: (0, *index), sequence: *sequence, pool: 0, drops: *drops };
-            sources.count(7, &taken, &mut tally);
+            sources.count(7, &taken, *late, &mut tally);
         }
-        (tally.samples_missing, tally.exporter_drops)
+        (tally.samples, tally.samples_missing, tally.exporter_drops)
     }
+
+    const IN_TIME: Option<bool> = Some(false);
+    const LATE: Option<bool> = Some(true);
 
     #[test]
     fn each_data_source_has_its_own_sequence_and_drops() {
-        assert_eq!(count(&[(1, 10, 5), (2, 500, 0), (1, 11, 5), (2, 501, 0)]), (0, 0));
-        assert_eq!(count(&[(1, 10, 5), (2, 500, 0), (1, 14, 8), (2, 501, 1)]), (3, 4));
+        let samples = |third, fourth, drops: [u32; 2]| {
+            count(&[
+                (1, 10, 5, IN_TIME),
+                (2, 500, 0, IN_TIME),
+                (1, third, drops[0], IN_TIME),
+                (2, fourth, drops[1], IN_TIME),
+            ])
+        };
+        assert_eq!(samples(11, 501, [5, 0]), (4, 0, 0));
+        assert_eq!(samples(14, 501, [8, 1]), (4, 3, 4));
     }
 
     #[test]
     fn a_late_sample_is_no_longer_missing_and_a_restart_loses_nothing() {
-        assert_eq!(count(&[(1, 10, 0), (1, 12, 0), (1, 11, 0), (1, 13, 0)]), (0, 0));
-        assert_eq!(count(&[(1, 1_000_000, 9), (1, 1, 2), (1, 2, 2)]), (0, 2));
-        assert_eq!(count(&[(1, u32::MAX, u32::MAX), (1, 1, 3)]), (1, 4));
+        for late in [LATE, None] {
+            let in_time = late.map(|_| false);
+            let samples = [(1, 10, 0, in_time), (1, 12, 0, in_time), (1, 11, 0, late), (1, 13, 0, in_time)];
+            assert_eq!(count(&samples), (4, 0, 0));
+        }
+        assert_eq!(count(&[(1, 1_000_000, 9, None), (1, 1, 2, None), (1, 2, 2, None)]), (3, 0, 2));
+        assert_eq!(count(&[(1, u32::MAX, u32::MAX, None), (1, 1, 3, None)]), (2, 1, 4));
+    }
+
+    #[test]
+    fn a_restart_soon_after_a_loss_is_no_lateness_where_the_datagram_is_in_time() {
+        let samples = [(1, 10, 0, IN_TIME), (1, 15, 0, IN_TIME), (1, 1, 0, IN_TIME), (1, 2, 0, IN_TIME)];
+        assert_eq!(count(&samples), (4, 4, 0));
+    }
+
+    #[test]
+    fn a_sample_that_precedes_the_first_one_seen_makes_no_false_loss() {
+        let samples = [(1, 20, 0, IN_TIME), (1, 19, 0, LATE), (1, 21, 0, IN_TIME)];
+        assert_eq!(count(&samples), (3, 0, 0));
     }
 }

@@ -1,12 +1,41 @@
 import { describe, expect, it } from 'vitest';
-import { balance, sampling, skew } from './loss';
+import { exporterLosses, missing, sampling, skew, undecoded } from './loss';
 
 describe('the loss ledger', () => {
-  it('lists sets without a template among the undecodable', () => {
-    expect(balance({ undecodable: { short_set: 2 }, unknownTemplateSets: 3 })).toEqual({
-      short_set: 2,
-      'sets without template': 3,
-    });
+  it('lists waiting records among those that are not decoded, and sets where records are unknown', () => {
+    const none = { records: 0, sets: 0, bytes: 0 };
+    const stream = {
+      undecodable: { truncated: 2 },
+      waiting: { ...none, records: 3, sets: 1 },
+      uncountedSets: 0,
+    };
+    expect(undecoded(stream)).toMatchObject({ truncated: 2, 'waiting for a template': 3 });
+    const unknown = { undecodable: {}, waiting: { ...none, sets: 4 }, uncountedSets: 5 };
+    expect(undecoded(unknown)).toMatchObject({ 'sets waiting for a template': 4, 'sets of unknown size': 5 });
+  });
+
+  it('marks what is missing in records where that is an estimate', () => {
+    const packets = {
+      unit: 'packets',
+      missing: 4,
+      expected: 40,
+      missingRecords: { records: 81, estimated: true },
+    };
+    expect(missing(packets)).toEqual(['4 (10.0 %)', 'of 40 packets, ~81 records']);
+    const flows = {
+      unit: 'flows',
+      missing: 0,
+      expected: 9,
+      missingRecords: { records: 0, estimated: false },
+    };
+    expect(missing(flows)).toEqual(['0 (0 %)', 'of 9 flows']);
+    expect(missing({ unit: 'flows' })).toEqual(['not judged', '']);
+  });
+
+  it('tells what an exporter lost itself', () => {
+    const samples = { received: 9, expected: 11, missing: 2, exporterDrops: 5 };
+    expect(exporterLosses({ samples })).toMatchObject({ 'samples dropped': 5, 'samples missing': 2 });
+    expect(Object.values(exporterLosses({})).every((count) => count === 0)).toBe(true);
   });
 
   it('says so when flows refer to a sampler without a rate, whatever others have', () => {

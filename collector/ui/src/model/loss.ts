@@ -1,13 +1,43 @@
 // The loss ledger in words.
 
-interface Counts {
-  undecodable: Readonly<Record<string, number>>;
-  unknownTemplateSets: number;
+import type { Exporter } from './shapes';
+import { exact, percent } from './units';
+
+/** The records of a stream that were received and are not decoded, by reason; those that wait among them. */
+export function undecoded(
+  stream: Pick<Exporter, 'undecodable' | 'waiting' | 'uncountedSets'>,
+): Record<string, number> {
+  const { undecodable, waiting, uncountedSets } = stream;
+  const unknown = waiting.sets > 0 && waiting.records === 0 ? waiting.sets : 0;
+  return {
+    ...undecodable,
+    'waiting for a template': waiting.records,
+    'sets waiting for a template': unknown,
+    'sets of unknown size': uncountedSets,
+  };
 }
 
-/** What of a stream could not be decoded, by reason; sets for which no template is known among them. */
-export function balance(counts: Counts): Record<string, number> {
-  return { ...counts.undecodable, 'sets without template': counts.unknownTemplateSets };
+/** What is missing by sequence number, and what that is in records where the numbers count datagrams. */
+export function missing(
+  stream: Pick<Exporter, 'missing' | 'expected' | 'missingRecords' | 'unit'>,
+): [string, string] {
+  const { missing, expected, missingRecords, unit } = stream;
+  if (missing === undefined || expected === undefined) {
+    return ['not judged', ''];
+  }
+  const records = missingRecords?.estimated ? `, ~${exact(missingRecords.records)} records` : '';
+  return [`${exact(missing)} (${percent(missing, expected)})`, `of ${exact(expected)} ${unit}${records}`];
+}
+
+/** What the exporter says that it lost itself, and samples missing by their own numbers. */
+export function exporterLosses(stream: Pick<Exporter, 'samples' | 'declared'>): Record<string, number> {
+  const { samples, declared } = stream;
+  return {
+    'samples dropped': samples?.exporterDrops ?? 0,
+    'samples missing': Math.max(samples?.missing ?? 0, 0),
+    'packets ignored': declared?.ignoredPackets ?? 0,
+    'flows not sent': declared?.notSentFlows ?? 0,
+  };
 }
 
 /** `1 in 1,000`; rates are not always whole. `lacking`: flows refer to a sampler of which no rate is known. */

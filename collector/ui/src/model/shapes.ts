@@ -56,20 +56,45 @@ export interface Exporter {
   source: string;
   /** Of `received`, `expected`, `duplicates` and `missing`. */
   unit: string;
+  /** `standard`, or in words what the sequence numbers count instead. */
+  sequence: string;
   lastSeen: number;
   /** Absent while unknown. */
   samplingRate?: number;
   /** Its last flows referred to a sampler of which no rate is known. */
   rateUnknown?: boolean;
   clockSkew?: number;
+  /** records + optionsRecords + the sum of undecodable + waiting.records. */
+  recordsReceived: number;
   records: number;
-  unknownTemplateSets: number;
+  optionsRecords: number;
   undecodable: Record<string, number>;
+  waiting: { records: number; sets: number; bytes: number };
+  /** What was wrong, by reason, whatever records it cost. */
+  faults: Record<string, number>;
+  uncountedSets: number;
+  uncountedBytes: number;
   received: number;
-  expected: number;
   duplicates: number;
-  missing: number;
+  reordered: number;
+  /** received - duplicates + missing; absent, like `missing`, where the numbers tell nothing of loss. */
+  expected?: number;
+  missing?: number;
+  missingRecords?: { records: number; estimated: boolean };
   restarts: number;
+  epoch: { since: number; expected?: number; missing?: number };
+  /** sFlow. */
+  samples?: { received: number; expected: number; missing: number; exporterDrops: number };
+  /** What the exporter says that it lost itself. */
+  declared?: Declared;
+}
+
+export interface Declared {
+  ignoredPackets: number;
+  ignoredBytes: number;
+  notSentFlows: number;
+  notSentPackets: number;
+  notSentBytes: number;
 }
 
 export interface ExporterList {

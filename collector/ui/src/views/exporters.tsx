@@ -6,10 +6,10 @@ import { fetchExporters, serverNow } from '../api';
 import { Trouble } from '../components/problem';
 import { Reasons, Table } from '../components/table';
 import type { Tick } from '../hooks/use-live';
-import { balance, sampling, skew } from '../model/loss';
+import { exporterLosses, missing, sampling, skew, undecoded } from '../model/loss';
 import type { Exporter, ExporterList } from '../model/shapes';
 import { ago, utc } from '../model/time';
-import { exact, percent } from '../model/units';
+import { exact } from '../model/units';
 import { Taught } from './taught';
 
 /** Counters need not move faster than a person compares them. */
@@ -35,7 +35,7 @@ export function ExportersView({ tick }: { tick: Tick }) {
           <h1>Exporters</h1>
           <p className="quiet">
             Counts since the aggregator first heard of each. Expected = received − duplicates + missing, in
-            the unit of the stream&apos;s own sequence numbers.
+            the unit of the stream&apos;s sequence numbers; records received = decoded + not decoded.
           </p>
         </div>
       </div>
@@ -131,26 +131,59 @@ function Streams({ list, now }: { list: ExporterList; now: number }) {
           hint: 'Packets and bytes are scaled by it. Unknown: the exporter announced no rate, and none is configured. Rate unknown: its flows refer to a sampler of which it told no rate.',
           show: (row) => sampling(row.samplingRate, row.rateUnknown),
         },
-        { title: 'Flow records', show: (row) => exact(row.records) },
         {
-          title: 'Received',
-          hint: 'In the unit of the sequence numbers, duplicates included.',
-          show: (row) => <TwoLines first={exact(row.received)} second={row.unit} />,
-        },
-        {
-          title: 'Missing',
-          hint: 'Between the first and the last datagram seen; what was lost before, after or across a restart cannot be known.',
-          bad: (row) => row.missing > 0,
+          title: 'Records',
+          hint: 'Received in datagrams, duplicates left out: decoded ones, options data, those not decoded and those that wait.',
           show: (row) => (
             <TwoLines
-              first={`${exact(row.missing)} (${percent(row.missing, row.expected)})`}
-              second={`of ${exact(row.expected)}`}
+              first={exact(row.recordsReceived)}
+              second={`${exact(row.records)} decoded${row.optionsRecords > 0 ? `, ${exact(row.optionsRecords)} options` : ''}`}
             />
           ),
         },
-        { title: 'Duplicates', bad: (row) => row.duplicates > 0, show: (row) => exact(row.duplicates) },
-        { title: 'Undecodable', show: (row) => <Reasons counts={balance(row)} /> },
-        { title: 'Restarts', show: (row) => exact(row.restarts) },
+        { title: 'Not decoded', show: (row) => <Reasons counts={undecoded(row)} /> },
+        {
+          title: 'Received',
+          hint: 'In the unit of the sequence numbers, duplicates included.',
+          show: (row) => (
+            <TwoLines
+              first={exact(row.received)}
+              second={row.sequence === 'standard' ? row.unit : `${row.unit}, ${row.sequence}`}
+            />
+          ),
+        },
+        {
+          title: 'Missing',
+          hint: 'Between the first and the last datagram seen; what was lost before, after or across a restart cannot be known. ~ marks an estimate.',
+          bad: (row) => (row.missing ?? 0) > 0,
+          show: (row) => {
+            const [first, second] = missing(row);
+            return <TwoLines first={first} second={second} />;
+          },
+        },
+        {
+          title: 'Twice, late',
+          hint: 'Units received twice; datagrams that came after a later one.',
+          bad: (row) => row.duplicates > 0,
+          show: (row) => <TwoLines first={exact(row.duplicates)} second={`${exact(row.reordered)} late`} />,
+        },
+        {
+          title: 'Restarts',
+          hint: 'Times that the exporter started anew, and when the last of them, or its first datagram, was seen.',
+          show: (row) => (
+            <TwoLines first={exact(row.restarts)} second={`since ${ago(row.epoch.since, now)}`} />
+          ),
+        },
+        {
+          title: 'Faults',
+          hint: 'What was wrong with sets, templates, samples and datagrams, whatever records it cost.',
+          show: (row) => <Reasons counts={row.faults} />,
+        },
+        {
+          title: 'Lost at the exporter',
+          hint: 'What it says itself, beside the balance.',
+          show: (row) => <Reasons counts={exporterLosses(row)} />,
+        },
         {
           title: 'Clock skew',
           hint: 'From the end of the newest flow to its arrival: the timeout of the exporter, and what its clock is wrong by.',

@@ -143,6 +143,7 @@ fn sources(given: &[Source], listeners: &[ListenerConfig], report: &mut Report) 
             sampling: sampling(source.sampling.as_ref()),
             out_counters: source.out_counters.unwrap_or_default(),
             decapsulate: source.decapsulate.clone(),
+            sequence: source.sequence,
             color: Some(source.color.clone().unwrap_or_else(|| palette::color(index))),
         });
     }
