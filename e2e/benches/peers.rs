@@ -65,11 +65,12 @@ fn pass(time: Duration) {
 /// Processor seconds per million flows, by load and protocol.
 fn cost(rounds: usize) -> String {
     let mut text = String::new();
-    for pace in [BURSTS, PACED] {
+    let all: &[Kind] = &[Kind::Weir, Kind::Ranked, Kind::Plain, Kind::Lz4];
+    for (pace, kinds) in [(BURSTS, all), (PACED, &[Kind::Weir, Kind::Plain])] {
         let mut table = Table::new(&format!("CPU seconds per million flows, load {}", pace.name));
         for (protocol, name, port) in PROTOCOLS {
             for _ in 0..rounds {
-                for kind in [Kind::Weir, Kind::Ranked, Kind::Plain, Kind::Lz4] {
+                for kind in kinds.iter().copied() {
                     let (seconds, lost) = priced(kind, protocol, port, pace);
                     say(&format!("load {} {name} {}: {seconds:.4} s, lost {lost}", pace.name, kind.name()));
                     table.add(kind.name(), name, seconds, lost);
@@ -138,7 +139,7 @@ fn probe(rounds: usize) -> String {
             buffer.name()
         ));
         for (protocol, name, port) in PROTOCOLS {
-            for _ in 0..rounds.min(3) {
+            for _ in 0..rounds.min(2) {
                 for kind in [Kind::Weir, Kind::Plain] {
                     let rate = highest(kind, protocol, port, buffer);
                     say(&format!("probe {} {name} {}: {rate:.0} kpps", buffer.name(), kind.name()));
