@@ -181,7 +181,7 @@ mod tests {
         metrics.lock().observe(Metric::RequestSeconds, &["/x"], 0.002);
         let text = metrics.values().render().unwrap();
         for line in [
-            "# HELP weir_datagrams Datagrams read by a listener.",
+            "# HELP weir_datagrams Datagrams, or messages of TCP connections, read by a listener.",
             "# TYPE weir_datagrams counter",
             "weir_datagrams_total{edge=\"node-a\",listener=\"netflow\"} 5",
             "# TYPE weir_profiles gauge",
