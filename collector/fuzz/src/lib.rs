@@ -23,7 +23,7 @@ pub struct Session {
 impl Default for Session {
     fn default() -> Self {
         Self {
-            decoder: Decoder::new(Limits { streams: 64, newcomers: 32 }),
+            decoder: Decoder::new(Limits { streams: 64, newcomers: 32, ..Limits::default() }),
             batch: Batch::with_extras(),
             rows: 0,
             streams: HashMap::new(),
