@@ -39,7 +39,7 @@ fn newcomers_past_their_places_are_decoded_as_far_as_that_needs_no_state_and_cou
     let unknown = reports.iter().find(|report| report.key.listener == "unknown").expect("one for all");
     assert_eq!((unknown.counts.records, unknown.counts.datagrams), (2, 4));
     let reasons = [("template_table_full".to_owned(), 1), ("waiting_full".to_owned(), 1)];
-    assert_eq!(unknown.counts.undecodable, reasons);
+    assert_eq!(unknown.counts.faults, reasons);
 }
 
 #[test]
