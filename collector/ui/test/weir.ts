@@ -133,7 +133,9 @@ export class Weir {
 
   #generator(listener: Listener, protocol: string, more: readonly string[]): ChildProcess {
     const target = ['-t', '127.0.0.1', '-p', `${this.#ports[listener]}`, '--protocol', protocol];
-    const child = this.#spawn('flow-generator', [...target, ...more]);
+    // Flows of up to a minute, as the README has exporters report them.
+    const timeout = ['--active-timeout', '60s'];
+    const child = this.#spawn('flow-generator', [...target, ...timeout, ...more]);
     child.stderr?.resume();
     return child;
   }

@@ -157,6 +157,7 @@ fn ring(protocol: Protocol, address: IpAddr, domain: u32, port: u16) -> Vec<Data
         exporters: vec![address],
         traffic: Traffic::Uniform,
         seed: u64::from(domain),
+        active_timeout_ms: 60_000,
     };
     let now_ms = 1_780_000_000_000;
     let mut model = Model::new(&plan);

@@ -58,6 +58,9 @@ pub struct Arguments {
     /// alike, at an even rate.
     #[arg(long, value_enum, default_value_t = Traffic::Demo)]
     pub traffic: Traffic,
+    /// The exporters' active timeout: the longest time from a flow's first packet to its last.
+    #[arg(long, value_name = "D", default_value = "8s", value_parser = parse_duration)]
+    pub active_timeout: Duration,
     /// The same seed and arguments give the same flows, apart from their times; without it every run differs.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -130,6 +133,8 @@ pub struct Plan {
     pub traffic: Traffic,
     /// What the flows follow from.
     pub seed: u64,
+    /// The longest time from a flow's first packet to its last, in milliseconds; at least 1.
+    pub active_timeout_ms: u32,
 }
 
 /// Why arguments do not make a plan.
@@ -181,6 +186,7 @@ impl Plan {
             exporters: (0..arguments.exporters).map(|index| source_address(target.ip(), index)).collect(),
             traffic: arguments.traffic,
             seed: arguments.seed.unwrap_or_else(fresh_seed),
+            active_timeout_ms: u32::try_from(arguments.active_timeout.as_millis()).unwrap_or(u32::MAX).max(1),
         })
     }
 }

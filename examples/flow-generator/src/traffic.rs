@@ -21,8 +21,7 @@ pub const ETHERNET_HEADER: u16 = 14;
 /// The frame check sequence, which sFlow counts and strips.
 pub const FRAME_CHECK: u16 = 4;
 const LARGEST_PACKET: u64 = 1_500;
-/// The imagined exporters report flows early, so that a demo's graph is true in steps of 10 s.
-const ACTIVE_TIMEOUT_MS: u32 = 8_000;
+/// How long the imagined exporters wait after a flow's last packet.
 const INACTIVE_TIMEOUT_MS: u32 = 1_500;
 
 /// One flow as an exporter saw it; for sFlow one sampled packet.
@@ -76,6 +75,7 @@ pub struct Model {
     traffic: Traffic,
     sampled: bool,
     allow_ipv6: bool,
+    active_timeout_ms: u32,
 }
 
 impl Model {
@@ -87,6 +87,7 @@ impl Model {
             mix: Mix::new(plan.traffic, u64::from(plan.rate)),
             traffic: plan.traffic,
             sampled: plan.protocol == Protocol::Sflow,
+            active_timeout_ms: plan.active_timeout_ms,
             allow_ipv6: plan.protocol != Protocol::Netflow5 && plan.traffic == Traffic::Demo,
         }
     }
@@ -120,7 +121,7 @@ impl Model {
             packets,
             bytes,
             frame_length: self.sampled.then(|| frame_length(bytes)),
-            lasted_ms: if packets == 1 { 0 } else { self.random.random_range(1..ACTIVE_TIMEOUT_MS) },
+            lasted_ms: if packets == 1 { 0 } else { self.random.random_range(1..=self.active_timeout_ms) },
             waited_ms: self.random.random_range(0..INACTIVE_TIMEOUT_MS),
             in_if: 1,
             out_if: 2,
