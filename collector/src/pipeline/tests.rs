@@ -98,6 +98,7 @@ impl Exporter {
             exporters: vec![address],
             traffic: Traffic::Uniform,
             seed: number.into(),
+            active_timeout_ms: 8_000,
         };
         let identity = Identity { address, domain: number.into(), start_ms: unix_ms() };
         let socket = UdpSocket::bind((address, 0)).unwrap();
