@@ -1,6 +1,7 @@
 //! What edges and the aggregator read: rendered from the kinds, and from nothing else.
 
 pub mod duration;
+pub mod hot;
 mod palette;
 mod render;
 pub mod size;

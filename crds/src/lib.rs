@@ -3,8 +3,11 @@
 
 pub mod collector;
 pub mod config;
+pub mod enroll;
 pub mod filter;
+pub mod fleet;
 mod generate;
+pub mod identity;
 pub mod limits;
 pub mod profile;
 pub mod sources;
