@@ -4,6 +4,7 @@
 //! [`EnrollRequest`]; 200 with an [`EnrollAnswer`], or an RFC 9457 problem.
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// For whom the token is.
 pub const AUDIENCE: &str = "weir-enroll";
@@ -28,6 +29,13 @@ pub struct EnrollRequest {
 pub struct EnrollAnswer {
     /// The certificate and what lies between it and the root, as PEM.
     pub chain: String,
-    /// The roots to trust, as PEM.
+    /// The roots to trust, as PEM; the text that the ConfigMap `COLLECTOR-ca` carries.
     pub bundle: String,
+    /// Hash of the root that the certificate chains to, for [`crate::fleet::Running::root`].
+    pub root: String,
+}
+
+/// What [`crate::fleet::Running`] calls trusted roots by: XXH3-64 over the PEM as it was received, as hexadecimal digits.
+pub fn hash(pem: &str) -> String {
+    format!("{:016x}", xxh3_64(pem.as_bytes()))
 }

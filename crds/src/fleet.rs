@@ -22,9 +22,9 @@ pub struct Running {
     pub version: String,
     /// Hash of the hot configuration in force ([`crate::config::hot`]); empty: none yet.
     pub hot: String,
-    /// Hash of the trusted roots in force; empty without TLS.
+    /// Hash of the trusted roots in force ([`crate::enroll::hash`]); empty without TLS.
     pub bundle: String,
-    /// The root that its own certificate chains to, by hash; empty without TLS.
+    /// The root that its own certificate chains to ([`crate::enroll::EnrollAnswer::root`]); empty without TLS.
     pub root: String,
 }
 
