@@ -55,7 +55,7 @@ pub fn validate(paths: &[PathBuf]) -> Report {
     report
 }
 
-/// Renders the folder's collector with its profiles.
+/// Renders the folder's collector with its profiles and targets.
 ///
 /// # Errors
 /// Everything that is wrong in the folder.
@@ -70,7 +70,9 @@ pub fn render(folder: &Path) -> Result<(Rendered, Vec<Note>), Vec<Problem>> {
     };
     let (true, Some(fleet)) = (problems.is_empty(), fleet) else { return Err(problems) };
     let profiles = examined.profiles.into_iter().filter_map(|(_, config)| config).collect();
-    let rendered = fleet.with(profiles).map_err(|violation| vec![whole(folder, &violation)])?;
+    let targets = examined.targets.into_iter().filter_map(|(_, config)| config).collect();
+    let rendered = fleet.with(profiles).and_then(|rendered| rendered.exporting(targets));
+    let rendered = rendered.map_err(|violation| vec![whole(folder, &violation)])?;
     Ok((rendered, parsed.notes.into_iter().chain(examined.notes).collect()))
 }
 

@@ -5,14 +5,18 @@ pub mod hot;
 mod palette;
 mod render;
 pub mod size;
+pub mod target;
 
 pub use render::{
-    Fleet, Rendered, Violation, Within, check_collector, check_profile, identity, namespace, render, runs,
+    Fleet, Rendered, SecretUse, Surroundings, Violation, Within, check_collector, check_profile,
+    check_target, exports, identity, namespace, render, runs, secrets,
 };
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use target::TargetConfig;
 
 /// The version tag of both configurations; another one is refused with a message that names both.
 pub const CONFIG_VERSION: &str = "weir.dev/config/v1";
@@ -285,6 +289,9 @@ pub struct EdgeConfig {
     pub sources: Vec<SourceConfig>,
     /// Applied at the next cut.
     pub profiles: Vec<ProfileConfig>,
+    /// Where data goes beside the aggregator. Applied at the next cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetConfig>,
 }
 
 /// How long a resolution is kept.

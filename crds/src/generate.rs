@@ -5,10 +5,11 @@ use kube::CustomResourceExt;
 
 use crate::collector::FlowCollector;
 use crate::profile::FlowProfile;
+use crate::target::ExportTarget;
 
 /// The CRDs, as the API server is given them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    [FlowCollector::crd(), FlowProfile::crd()].into_iter().map(kept).collect()
+    [FlowCollector::crd(), FlowProfile::crd(), ExportTarget::crd()].into_iter().map(kept).collect()
 }
 
 /// File names (`<plural>.yaml`) and texts, as they stand in the chart.

@@ -11,5 +11,6 @@ pub mod identity;
 pub mod limits;
 pub mod profile;
 pub mod sources;
+pub mod target;
 
 pub use generate::{definitions, manifests};

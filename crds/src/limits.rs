@@ -6,6 +6,8 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 pub const CHANNELS_PER_PROFILE: usize = 128;
 /// Channels of all profiles of one collector.
 pub const CHANNELS_PER_COLLECTOR: usize = 2_000;
+/// Export targets of one collector.
+pub const TARGETS_PER_COLLECTOR: usize = 32;
 /// Bytes of one filter.
 pub const FILTER_BYTES: usize = 16 << 10;
 /// Bytes of one profile, rendered.

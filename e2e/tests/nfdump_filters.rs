@@ -72,6 +72,7 @@ impl Counts {
             listeners: Vec::new(),
             sources: Vec::new(),
             profiles: vec![profile],
+            targets: Vec::new(),
         };
         let row_filter = |filter: &&str| {
             let expr = check(filter, Context::PROFILE);

@@ -107,6 +107,7 @@ fn config(filters: Vec<String>, top: Vec<TopConfig>) -> EdgeConfig {
         receive: crds::config::ReceiveConfig::default(),
         listeners: Vec::new(),
         sources: Vec::new(),
+        targets: Vec::new(),
         profiles: vec![ProfileConfig {
             name: "default/bench".to_owned(),
             display_name: "bench".to_owned(),

@@ -19,7 +19,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Render {
-    /// A folder with one FlowCollector and its FlowProfiles
+    /// A folder with one FlowCollector, its FlowProfiles and ExportTargets
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Print one of the two alone, as `weir edge` and `weir aggregator` read it

@@ -14,7 +14,8 @@ use crate::pipeline::{Central, CentralOptions, Edge};
 use crate::telemetry::Health;
 
 const EXAMPLES: &str = "\
-The folder holds the same objects that a cluster takes: one FlowCollector, any number of FlowProfiles.
+The folder holds the same objects that a cluster takes: one FlowCollector, any number of FlowProfiles and
+ExportTargets.
 A changed file is in force within a second; a broken one is reported and keeps what it last gave.
 
 Examples:
@@ -26,7 +27,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Standalone {
-    /// A folder with one FlowCollector and its FlowProfiles
+    /// A folder with one FlowCollector, its FlowProfiles and ExportTargets
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     #[command(flatten)]

@@ -16,7 +16,7 @@ Examples:
   weir validate examples/quickstart        every YAML file in a folder, as standalone reads it
   weir validate collector.yaml p.yaml      files; those of one folder are checked together";
 
-/// Check FlowCollectors and FlowProfiles: fields, limits, rules, filters, references
+/// Check FlowCollectors, FlowProfiles and ExportTargets: fields, limits, rules, filters, references
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Validate {

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use crds::collector::FlowCollector;
 use crds::config::{Violation, identity};
 use crds::profile::FlowProfile;
+use crds::target::ExportTarget;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -34,6 +35,7 @@ pub(super) struct Object {
 pub(super) enum Kind {
     Collector(Box<FlowCollector>),
     Profile(Box<FlowProfile>),
+    Target(Box<ExportTarget>),
 }
 
 /// What a file gives.
@@ -50,6 +52,7 @@ impl Object {
         match &self.kind {
             Kind::Collector(_) => format!("FlowCollector {}", self.name()),
             Kind::Profile(_) => format!("FlowProfile {}", self.name()),
+            Kind::Target(_) => format!("ExportTarget {}", self.name()),
         }
     }
 
@@ -58,6 +61,7 @@ impl Object {
         match &self.kind {
             Kind::Collector(collector) => identity(&collector.metadata),
             Kind::Profile(profile) => identity(&profile.metadata),
+            Kind::Target(target) => identity(&target.metadata),
         }
     }
 
@@ -120,14 +124,15 @@ impl Parsed {
         match (version.as_str(), kind.as_str()) {
             (API_VERSION, "FlowCollector") => self.object(file, text, node, &COLLECTOR),
             (API_VERSION, "FlowProfile") => self.object(file, text, node, &PROFILE),
+            (API_VERSION, "ExportTarget") => self.object(file, text, node, &TARGET),
             (version, kind) if version.split('/').next() == Some(GROUP) => {
                 let message = format!(
-                    "there is no {kind:?} in {version}; write apiVersion: {API_VERSION} and kind: FlowCollector or \
-                     FlowProfile"
+                    "there is no {kind:?} in {version}; write apiVersion: {API_VERSION} and kind: FlowCollector, \
+                     FlowProfile or ExportTarget"
                 );
                 self.problems.push(Problem::at(&**file, node.at, message));
             }
-            ("", "FlowCollector" | "FlowProfile") => {
+            ("", "FlowCollector" | "FlowProfile" | "ExportTarget") => {
                 let path = "apiVersion".to_owned();
                 let problem = Problem::at(&**file, node.at, format!("is missing; write {API_VERSION}"));
                 self.problems.push(Problem { path, ..problem });
@@ -196,6 +201,16 @@ static PROFILE: LazyLock<Definition> = LazyLock::new(|| Definition {
     },
 });
 
+static TARGET: LazyLock<Definition> = LazyLock::new(|| Definition {
+    schema: schema_of("ExportTarget"),
+    read: |value| {
+        let object: Box<ExportTarget> = typed(value)?;
+        let refused = object.validate_cel().err().into_iter().flatten();
+        let refused = refused.map(|error| refusal(error.field_path, &error.rule, error.message)).collect();
+        Ok((Kind::Target(object), refused))
+    },
+});
+
 fn typed<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|error| format!("cannot be read: {error}"))
 }
@@ -204,6 +219,9 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T, String> {
 fn refusal(path: String, rule: &str, message: String) -> (String, String) {
     if path.is_empty() && rule.contains("self.metadata.name") {
         return ("metadata.name".to_owned(), message);
+    }
+    if path.is_empty() && rule.contains("self.spec.") {
+        return ("spec".to_owned(), message);
     }
     (path, message)
 }

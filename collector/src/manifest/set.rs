@@ -1,12 +1,15 @@
-//! The objects of one folder together: one collector, its profiles, and what they say of each other.
+//! The objects of one folder together: one collector, its profiles and targets, and what they say of each other.
 
 use std::collections::HashMap;
 
 use crds::collector::FlowCollector;
+use crds::config::target::TargetConfig;
 use crds::config::{
-    Fleet, ProfileConfig, Violation, check_collector, check_profile, identity, namespace, runs,
+    Fleet, ProfileConfig, Surroundings, Violation, check_collector, check_profile, check_target, exports,
+    identity, namespace, runs,
 };
-use crds::profile::FlowProfile;
+use crds::profile::{CollectorRef, FlowProfile};
+use crds::target::ExportTarget;
 
 use super::object::{Kind, Object};
 use super::problem::{Note, Problem};
@@ -19,6 +22,8 @@ pub(super) struct Examined {
     /// The profiles that run on it (all, when there is no collector): names, and configurations of those with
     /// which nothing is wrong.
     pub(super) profiles: Vec<(String, Option<ProfileConfig>)>,
+    /// The targets that it exports to, likewise.
+    pub(super) targets: Vec<(String, Option<TargetConfig>)>,
     pub(super) problems: Vec<Problem>,
     pub(super) notes: Vec<Note>,
 }
@@ -52,7 +57,26 @@ pub(super) fn examine(objects: &[Object]) -> Examined {
             made.profile(object, profile, collector.map(|(_, collector)| collector));
         }
     }
+    let collector = collector.map(|(_, collector)| collector);
+    let profiles = running(&objects, collector);
+    for object in &objects {
+        if let Kind::Target(target) = &object.kind {
+            let surroundings = collector.map(|collector| Surroundings { collector, profiles: &profiles });
+            made.target(object, target, surroundings);
+        }
+    }
     made
+}
+
+/// The profiles that run on the collector, good or not.
+fn running<'a>(objects: &[&'a Object], collector: Option<&FlowCollector>) -> Vec<&'a FlowProfile> {
+    let profile = |object: &&'a Object| match &object.kind {
+        Kind::Profile(profile) if collector.is_some_and(|collector| runs(collector, profile)) => {
+            Some(&**profile)
+        }
+        _ => None,
+    };
+    objects.iter().filter_map(profile).collect()
 }
 
 impl Examined {
@@ -87,11 +111,25 @@ impl Examined {
         if let Some(collector) = collector
             && here.is_none()
         {
-            self.elsewhere(object, profile, collector);
+            let reference = profile.spec.collector_ref.as_ref();
+            self.elsewhere(object, (namespace(&profile.metadata), reference), collector);
         }
         let config = self.judge(object, check_profile(here, profile));
         if here.is_some() || collector.is_none() {
             self.profiles.push((object.name(), config));
+        }
+    }
+
+    fn target(&mut self, object: &Object, target: &ExportTarget, surroundings: Option<Surroundings<'_>>) {
+        let paused = target.spec.paused.unwrap_or_default();
+        let here = surroundings.filter(|around| exports(around.collector, target));
+        if let (Some(around), None, false) = (surroundings, here, paused) {
+            let reference = target.spec.collector_ref.as_ref();
+            self.elsewhere(object, (namespace(&target.metadata), reference), around.collector);
+        }
+        let config = self.judge(object, check_target(if paused { surroundings } else { here }, target));
+        if here.is_some() {
+            self.targets.push((object.name(), config));
         }
     }
 
@@ -105,17 +143,22 @@ impl Examined {
         value.filter(|_| object.is_sound())
     }
 
-    /// Says why a profile does not run on the collector.
-    fn elsewhere(&mut self, object: &Object, profile: &FlowProfile, collector: &FlowCollector) {
+    /// Says why a profile or target, of which namespace and reference are given, does not run on the collector.
+    fn elsewhere(
+        &mut self,
+        object: &Object,
+        (space, reference): (&str, Option<&CollectorRef>),
+        collector: &FlowCollector,
+    ) {
         let given = identity(&collector.metadata);
-        match &profile.spec.collector_ref {
+        match reference {
             Some(reference) => {
-                let wanted = format!("{}/{}", namespace(&profile.metadata), reference.name);
+                let wanted = format!("{space}/{}", reference.name);
                 let message = format!("there is no FlowCollector {wanted} here; there is {given}");
                 self.problems.extend(object.problem_at("spec.collectorRef.name", message));
             }
             None => {
-                let why = if namespace(&profile.metadata) == namespace(&collector.metadata) {
+                let why = if space == namespace(&collector.metadata) {
                     "its profileSelector does not match the profile's labels"
                 } else {
                     "it is in another namespace"

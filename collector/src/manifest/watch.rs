@@ -33,7 +33,7 @@ pub struct Change {
     pub notes: Vec<Note>,
 }
 
-/// Watches a folder with one FlowCollector and its FlowProfiles.
+/// Watches a folder with one FlowCollector, its FlowProfiles and its ExportTargets.
 ///
 /// - A file that breaks keeps what it last gave, object by object; what is good in it is taken.
 /// - A file that is deleted takes its objects with it; the last collector stays until there is another.

@@ -70,6 +70,7 @@ fn config(profile: ProfileConfig) -> EdgeConfig {
             },
         ],
         sources: Vec::new(),
+        targets: Vec::new(),
         profiles: vec![profile],
     }
 }

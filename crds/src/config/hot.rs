@@ -1,6 +1,6 @@
 //! The hot plane: what edges and aggregator take over without a restart, as four ConfigMaps carry it.
 //!
-//! A profile lies in one of four shards, by its UID, under a key of its own, as plain YAML: only the shard that changed
+//! A profile or target lies in one of four shards, by its UID, under a key of its own, as plain YAML: only the shard that changed
 //! is written, and `kubectl get configmap -o yaml` shows the filters. Shard 0 also holds `sources.yaml` and
 //! `index.yaml`, which names the hashes of all shards: a reader that sees shards of different writings waits for the
 //! rest. A shard whose texts pass 64 KiB holds them compressed (gzip, RFC 1952) under the same keys with `.gz`.
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::target::TargetConfig;
 use super::{CONFIG_VERSION, ProfileConfig, SourceConfig};
 
 /// How many ConfigMaps carry the hot plane.
@@ -27,6 +28,8 @@ const SHARD_BYTES: usize = 900 << 10;
 const TEXT_BYTES: u64 = 16 << 20;
 const INDEX: &str = "index.yaml";
 const SOURCES: &str = "sources.yaml";
+/// What a target's key begins with; no namespace has an underscore.
+const TARGET: &str = "export_target.";
 
 /// A profile as it is sent, with what the acknowledgement names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,18 @@ pub struct HotProfile {
     pub profile: ProfileConfig,
 }
 
+/// A target as it is sent, with what the acknowledgement names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HotTarget {
+    /// UID of the ExportTarget: chooses the shard.
+    pub uid: String,
+    /// Generation of the ExportTarget that was rendered.
+    pub generation: i64,
+    /// What runs.
+    pub target: TargetConfig,
+}
+
 /// Everything that is hot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hot {
@@ -49,6 +64,8 @@ pub struct Hot {
     pub sources: Vec<SourceConfig>,
     /// Sorted by name.
     pub profiles: Vec<HotProfile>,
+    /// Sorted by name.
+    pub targets: Vec<HotTarget>,
 }
 
 /// What one ConfigMap holds: `data` and `binaryData`.
@@ -127,6 +144,10 @@ pub fn split(hot: &Hot) -> Result<[Shard; SHARDS], Full> {
         let key = format!("{}.yaml", profile.profile.name.replace('/', "."));
         texts[shard_of(&profile.uid)].insert(key, yaml(profile));
     }
+    for target in &hot.targets {
+        let key = format!("{TARGET}{}.yaml", target.target.name.replace('/', "."));
+        texts[shard_of(&target.uid)].insert(key, yaml(target));
+    }
     let mut shards: [Shard; SHARDS] = texts.map(packed);
     let index = Index {
         version: CONFIG_VERSION.to_owned(),
@@ -162,11 +183,13 @@ pub fn join(shards: &[Shard; SHARDS]) -> Result<(Hot, String), HotError> {
             match key.as_str() {
                 INDEX => {}
                 SOURCES => hot.sources = read(&key, &text)?,
+                target if target.starts_with(TARGET) => hot.targets.push(read(&key, &text)?),
                 _ => hot.profiles.push(read(&key, &text)?),
             }
         }
     }
     hot.profiles.sort_by(|a, b| a.profile.name.cmp(&b.profile.name));
+    hot.targets.sort_by(|a, b| a.target.name.cmp(&b.target.name));
     Ok((hot, hex(xxh3_64(text.as_bytes()))))
 }
 
@@ -235,6 +258,17 @@ fn hex(hash: u64) -> String {
 mod tests {
     use super::*;
 
+    fn target(index: usize) -> HotTarget {
+        let text = format!(
+            "{{name: target/t{index}, export: {{type: Replicate, oneIn: 1, destinations: [{{address: 192.0.2.1, port: 2055}}]}}}}"
+        );
+        HotTarget {
+            uid: format!("uid-t{index}"),
+            generation: 1,
+            target: serde_yaml::from_str(&text).unwrap(),
+        }
+    }
+
     fn hot(count: usize, filter: &str) -> Hot {
         let profile = |index: usize| {
             HotProfile {
@@ -250,6 +284,7 @@ mod tests {
             collector: "net/zone1".to_owned(),
             sources: Vec::new(),
             profiles: (0..count).map(profile).collect(),
+            targets: (0..count.min(3)).map(target).collect(),
         }
     }
 

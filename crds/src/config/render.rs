@@ -8,14 +8,19 @@ use std::fmt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{Selector, SelectorExt};
 
+use super::target::TargetConfig;
 use super::{AggregatorConfig, CONFIG_VERSION, EdgeConfig, ProfileConfig, ReceiveConfig};
 use crate::collector::FlowCollector;
-use crate::limits::CHANNELS_PER_COLLECTOR;
+use crate::limits::{CHANNELS_PER_COLLECTOR, TARGETS_PER_COLLECTOR};
 use crate::profile::FlowProfile;
 use crate::sources::Sources;
+use crate::target::ExportTarget;
 
+mod export;
 mod fleet;
 mod view;
+
+pub use export::{SecretUse, Surroundings, secrets};
 
 /// Both configurations of one FlowCollector.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +120,29 @@ pub fn check_profile(
     report.give(config)
 }
 
+/// Checks a target: what it may export and, where its surroundings are given, the sources, listeners, profiles and
+/// channels that it names.
+///
+/// # Errors
+/// Every violation in it.
+pub fn check_target(
+    surroundings: Option<Surroundings<'_>>,
+    target: &ExportTarget,
+) -> Result<TargetConfig, Vec<Violation>> {
+    let mut report = Report::new("ExportTarget", &target.metadata);
+    let config = export::target(surroundings, target, &mut report);
+    report.give(config)
+}
+
+/// Whether a collector's edges export to a target: it is in the collector's namespace, and its `collectorRef` names
+/// the collector or is absent. One that is paused is exported to by no one.
+pub fn exports(collector: &FlowCollector, target: &ExportTarget) -> bool {
+    let here = namespace(&collector.metadata) == namespace(&target.metadata);
+    let reference = target.spec.collector_ref.as_ref();
+    here && reference.is_none_or(|reference| Some(&reference.name) == collector.metadata.name.as_ref())
+        && !target.spec.paused.unwrap_or_default()
+}
+
 /// Whether a profile runs on a collector: it is in the collector's namespace, and its `collectorRef` names the
 /// collector or, without one, the collector's `profileSelector` matches its labels.
 pub fn runs(collector: &FlowCollector, profile: &FlowProfile) -> bool {
@@ -151,6 +179,30 @@ impl Fleet {
         profiles.sort_by(|a, b| a.name.cmp(&b.name));
         let edge = EdgeConfig { profiles: profiles.clone(), ..self.edge };
         Ok(Rendered { edge, aggregator: AggregatorConfig { profiles, ..self.aggregator } })
+    }
+}
+
+impl Rendered {
+    /// Adds the targets that [`check_target`] gave, sorted by name.
+    ///
+    /// # Errors
+    /// When they are more than a collector exports to.
+    pub fn exporting(mut self, mut targets: Vec<TargetConfig>) -> Result<Self, Violation> {
+        if targets.len() > TARGETS_PER_COLLECTOR {
+            return Err(Violation {
+                object: format!("FlowCollector {}", self.edge.collector),
+                path: "spec".to_owned(),
+                message: format!(
+                    "{} ExportTargets; a collector exports to at most {TARGETS_PER_COLLECTOR}: delete some, or \
+                     give them another collectorRef",
+                    targets.len()
+                ),
+                within: None,
+            });
+        }
+        targets.sort_by(|a, b| a.name.cmp(&b.name));
+        self.edge.targets = targets;
+        Ok(self)
     }
 }
 
@@ -201,6 +253,7 @@ fn empty(collector: &FlowCollector, slot_ms: u32) -> Fleet {
             listeners: Vec::new(),
             sources: Vec::new(),
             profiles: Vec::new(),
+            targets: Vec::new(),
         },
         aggregator: AggregatorConfig {
             version,

@@ -97,6 +97,7 @@ pub(super) fn config(channels: Vec<ChannelConfig>, sources: &[&str]) -> EdgeConf
         receive: crds::config::ReceiveConfig::default(),
         listeners: Vec::new(),
         sources: sources.iter().map(source).collect(),
+        targets: Vec::new(),
         profiles: vec![ProfileConfig {
             name: "default/test".to_owned(),
             display_name: "test".to_owned(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use crds::config::target::TargetConfig;
 use crds::config::{Fleet, ProfileConfig, Rendered};
 
 use super::super::object::Object;
@@ -26,6 +27,7 @@ pub(super) struct Folder {
     /// What was good last.
     fleet: Option<Fleet>,
     profiles: HashMap<String, ProfileConfig>,
+    targets: HashMap<String, TargetConfig>,
     /// What the processes started with, and what was told last.
     started: Option<Rendered>,
     last: Option<Change>,
@@ -53,6 +55,7 @@ impl Folder {
             reading: 0,
             fleet: None,
             profiles: HashMap::new(),
+            targets: HashMap::new(),
             started: None,
             last: None,
             untold: false,
@@ -141,26 +144,18 @@ impl Folder {
             Some((_, None)) => {}
             None => problems.push(no_collector(&self.path)),
         }
-        self.keep(examined.profiles);
+        keep(&mut self.profiles, examined.profiles);
+        keep(&mut self.targets, examined.targets);
         if let Some(rendered) = self.rendered(&mut problems, &mut notes) {
             self.tell(rendered, &mut problems, notes);
         }
         problems
     }
 
-    /// Takes the profiles that are good; those that are not keep what they last were.
-    fn keep(&mut self, profiles: Vec<(String, Option<ProfileConfig>)>) {
-        let mut before = std::mem::take(&mut self.profiles);
-        for (name, config) in profiles {
-            if let Some(config) = config.or_else(|| before.remove(&name)) {
-                self.profiles.insert(name, config);
-            }
-        }
-    }
-
     fn rendered(&mut self, problems: &mut Vec<Problem>, notes: &mut Vec<Note>) -> Option<Rendered> {
         let profiles = self.profiles.values().cloned().collect();
-        match self.fleet.clone()?.with(profiles) {
+        let targets = self.targets.values().cloned().collect();
+        match self.fleet.clone()?.with(profiles).and_then(|rendered| rendered.exporting(targets)) {
             Ok(rendered) => {
                 let started = self.started.get_or_insert_with(|| rendered.clone());
                 Some(pin(started, rendered, &self.path, notes))
@@ -187,6 +182,16 @@ impl Folder {
         let renewed = renewed || (self.untold && self.last.as_ref().is_some_and(|last| last.renewed));
         self.untold |= news;
         self.last = Some(Change { rendered, renewed, problems: problems.clone(), notes });
+    }
+}
+
+/// Takes the objects that are good; those that are not keep what they last were.
+fn keep<T>(kept: &mut HashMap<String, T>, given: Vec<(String, Option<T>)>) {
+    let mut before = std::mem::take(kept);
+    for (name, config) in given {
+        if let Some(config) = config.or_else(|| before.remove(&name)) {
+            kept.insert(name, config);
+        }
     }
 }
 

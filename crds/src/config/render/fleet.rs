@@ -74,6 +74,21 @@ fn receive(given: Option<&Edge>, report: &mut Report) -> ReceiveConfig {
     }
 }
 
+/// The collector's listeners, unchecked.
+pub(super) fn listening(collector: &FlowCollector) -> Vec<ListenerConfig> {
+    let given = &collector.spec.listeners;
+    if given.is_empty() { default_listeners() } else { given.iter().map(listener).collect() }
+}
+
+fn listener(given: &Listener) -> ListenerConfig {
+    ListenerConfig {
+        name: given.name.clone(),
+        protocol: given.protocol,
+        transport: given.transport.unwrap_or_default(),
+        port: given.port,
+    }
+}
+
 fn listeners(given: &[Listener], report: &mut Report) -> Vec<ListenerConfig> {
     if given.is_empty() {
         return default_listeners();
@@ -93,13 +108,7 @@ fn listeners(given: &[Listener], report: &mut Report) -> Vec<ListenerConfig> {
             report.at(format!("spec.listeners[{index}]"), message);
         }
     }
-    let config = |l: &Listener| ListenerConfig {
-        name: l.name.clone(),
-        protocol: l.protocol,
-        transport: l.transport.unwrap_or_default(),
-        port: l.port,
-    };
-    given.iter().map(config).collect()
+    given.iter().map(listener).collect()
 }
 
 fn default_listeners() -> Vec<ListenerConfig> {
