@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint docs deny unit e2e ui ui-check ui-test generate bench bench-peers corpus fuzz tools tools-test tools-peers root
+.PHONY: help run test check fmt lint docs deny unit e2e ui ui-check ui-test generate manifests bench bench-peers corpus fuzz tools tools-test tools-peers root
 
 export CARGO_TERM_COLOR ?= auto
 UI := collector/ui
@@ -66,9 +66,15 @@ $(UI)/node_modules/.weir: $(UI)/package-lock.json
 	cd $(UI) && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-generate: ## Write the committed generated files anew: CRDs, OpenAPI document
+generate: ## Write the committed generated files anew: CRDs, OpenAPI document, the chart's README, kustomize's base
 	cargo run --quiet -p crds --bin crdgen -- charts/weir-crds/templates
 	UPDATE_GOLDEN=1 cargo test --quiet -p collector --lib openapi
+	UPDATE_GOLDEN=1 cargo test --quiet -p e2e --test charts
+
+manifests: ## Write the one-file install, for `kubectl apply --server-side -f`: target/manifests/install.yaml
+	mkdir -p $(TARGET)/manifests
+	kubectl kustomize charts/kustomize > $(TARGET)/manifests/install.yaml
+	@echo "$(TARGET)/manifests/install.yaml"
 
 bench: ## Run the benches: times by criterion, instructions by valgrind
 	@command -v valgrind >/dev/null || { echo "make: valgrind is missing: apt install valgrind" >&2; exit 1; }

@@ -3,6 +3,7 @@
 //! Everything started here ends with the value that stands for it, also when a test panics. What a killed run
 //! left behind is swept by the next one.
 
+pub mod chart;
 pub mod deadline;
 pub mod exporter;
 pub mod namespace;
