@@ -1,0 +1,3 @@
+//! The operator as a library: `weir-operator` runs it, tests look inside.
+
+pub mod enroll;
