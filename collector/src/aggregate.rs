@@ -10,6 +10,7 @@ mod cell;
 mod checkpoint;
 mod cover;
 mod facts;
+mod fleet;
 mod grid;
 pub mod ingest;
 mod journal;
@@ -41,6 +42,7 @@ use crds::config::AggregatorConfig;
 use tokio::sync::{broadcast, oneshot};
 
 use self::checkpoint::Progress;
+pub use self::fleet::{Fleet, FleetFull};
 use self::level::Levels;
 pub use self::read::{LIVE, ReadError, Reader};
 pub use self::state::Limits;
@@ -136,6 +138,7 @@ struct Shared {
     limits: Limits,
     clock: Clock,
     ticks: broadcast::Sender<Tick>,
+    fleet: Fleet,
 }
 
 /// What failed at the last attempt, in words; cleared by one that works.
@@ -226,11 +229,13 @@ impl Aggregator {
             limits,
             clock,
             ticks: broadcast::channel(TICKS).0,
+            fleet: Fleet::default(),
         });
         let (commands, queue) = mpsc::sync_channel(QUEUE);
         let writer = writer::start(folder, lock, Arc::clone(&shared), queue)?;
         let aggregator = Self { shared, commands, writer: std::sync::Mutex::new(Some(writer)) };
-        aggregator.reconfigure(config);
+        // The queue is empty.
+        drop(aggregator.reconfigure(config));
         Ok(Arc::new(aggregator))
     }
 
@@ -286,10 +291,18 @@ impl Aggregator {
         Ok(())
     }
 
-    /// Takes a new configuration; it holds at once for everything that is shown and kept. Changed filters
-    /// leave a marker.
-    pub fn reconfigure(&self, config: &AggregatorConfig) {
-        drop(self.send(Command::Configure(Box::new(config.clone()))));
+    /// Takes a new configuration; it holds for everything that is shown and kept after what waits already. Changed
+    /// filters leave a marker.
+    ///
+    /// # Errors
+    /// When too much waits.
+    pub fn reconfigure(&self, config: &AggregatorConfig) -> Result<(), ApplyError> {
+        self.send(Command::Configure(Box::new(config.clone())))
+    }
+
+    /// Who runs what.
+    pub fn fleet(&self) -> &Fleet {
+        &self.shared.fleet
     }
 
     /// Reads what is there.

@@ -5,6 +5,7 @@ mod data;
 mod decode;
 mod edge;
 mod health;
+mod hot;
 mod profile;
 mod render;
 mod running;
@@ -80,6 +81,7 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(weir: Weir) -> Result<(), Failure> {
+    crate::cryptography::provide();
     weir.logs.start().map_err(|error| Failure::Usage(error.to_string()))?;
     match weir.command {
         Command::Decode(command) => command.run(),

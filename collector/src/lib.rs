@@ -12,9 +12,11 @@
 
 pub mod command;
 pub mod config;
+pub mod hot;
 pub mod manifest;
 pub mod pipeline;
 
+pub mod cryptography;
 pub mod flow;
 pub mod folder;
 pub mod slot;

@@ -5,15 +5,18 @@
 //! front of it. `weir edge` and `weir aggregator` run one each and speak HTTP/2; `weir standalone` runs both in
 //! one process, where the spool hands its blocks over by a call.
 
+mod addresses;
 mod central;
 mod cutter;
 mod edge;
 mod stages;
+mod wanted;
 mod worker;
 
 pub use central::{Central, CentralOptions, LocalUpstream};
 pub use edge::Edge;
-pub use stages::PlanError;
+pub use stages::{PlanError, check};
+pub use wanted::Wanted;
 
 #[cfg(test)]
 mod tests;

@@ -6,16 +6,20 @@
 
 mod http;
 mod merge;
+mod report;
 mod send;
 mod spool;
 mod watermarks;
 
 pub use http::HttpUpstream;
 pub use merge::merged;
+pub use report::run as report;
 pub use send::run;
 pub use spool::{Limits, Spool, SpoolError};
 
 use std::future::Future;
+
+use crds::fleet::EdgeReport;
 
 use crate::slot::{Ack, Block, Provisional};
 
@@ -46,6 +50,9 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// Sends an encoded provisional value; one that is lost is replaced by the next.
     fn provisional(&self, value: Vec<u8>) -> impl Future<Output = Result<(), SendError>> + Send;
+
+    /// Tells what the edge runs.
+    fn report(&self, report: &EdgeReport) -> impl Future<Output = Result<(), SendError>> + Send;
 }
 
 /// How the spool stands.

@@ -34,6 +34,7 @@ fn block(number: u64) -> Vec<u8> {
 }
 
 async fn start() -> (tempfile::TempDir, Arc<Aggregator>, String) {
+    collector::cryptography::provide();
     let folder = tempfile::tempdir().unwrap();
     let aggregator = Aggregator::open(&config(), folder.path()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

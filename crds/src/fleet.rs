@@ -26,6 +26,9 @@ pub struct Running {
     pub bundle: String,
     /// The root that its own certificate chains to ([`crate::enroll::EnrollAnswer::root`]); empty without TLS.
     pub root: String,
+    /// Why a newer hot configuration is not in force, when there is one that cannot be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A profile at one edge.
@@ -34,11 +37,11 @@ pub struct Running {
 pub struct ProfileReport {
     /// `namespace/name`.
     pub name: String,
-    /// The object's generation that runs.
+    /// The object's generation that runs; 0: none, or outside a cluster.
     pub generation: i64,
-    /// Hash of its rendering.
+    /// Hash of its rendering ([`crate::config::hot::profile_hash`]); empty: none runs.
     pub hash: String,
-    /// Why it does not run, when it does not.
+    /// Why the newest one does not run, when it does not; then `generation` and `hash` are of the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

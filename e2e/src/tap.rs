@@ -69,6 +69,7 @@ impl Tap {
 }
 
 async fn accept(listener: TcpListener, aggregator: SocketAddr, seen: Arc<Mutex<Seen>>) {
+    collector::cryptography::provide();
     let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().expect("a client");
     while let Ok((stream, _)) = listener.accept().await {
         let (client, seen) = (client.clone(), Arc::clone(&seen));

@@ -94,6 +94,7 @@ impl World {
         let fetch = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime starts").block_on(async {
+                collector::cryptography::provide();
                 let answer = reqwest::get(&url).await.expect("the API answers");
                 let text = answer.text().await.expect("with text");
                 serde_json::from_str(&text).unwrap_or_else(|_| panic!("{url}: {text}"))

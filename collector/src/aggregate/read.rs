@@ -16,7 +16,8 @@ use tokio::sync::broadcast;
 use super::level::{LEVELS, Levels};
 use super::store::StoreError;
 use super::view::{
-    EdgeView, FactsView, ListenerView, ProfileUsage, Series, SeriesQuery, StreamView, TopQuery, TopTable,
+    EdgeView, FactsView, FleetView, ListenerView, ProfileUsage, Series, SeriesQuery, StreamView, TopQuery,
+    TopTable,
 };
 use super::{Counts, Shared, Tick, read};
 use crate::slot::StreamFacts;
@@ -243,6 +244,11 @@ impl Reader {
         let mut edges: Vec<EdgeView> = state.spools.iter().map(view).collect();
         edges.sort_by(|a, b| (&a.edge, &a.spool).cmp(&(&b.edge, &b.spool)));
         edges
+    }
+
+    /// Who runs what.
+    pub fn fleet(&self) -> FleetView {
+        self.shared.fleet.view()
     }
 
     /// What a profile occupies.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 pub use super::Tick;
+pub use super::fleet::{FleetView, NodeView};
 pub use super::read::ReadError;
 use crate::slot::{Epoch, InterfaceReport, Numbering, StreamCounts, StreamFacts, StreamKey, Waiting};
 

@@ -2,17 +2,22 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use crds::config::AggregatorConfig;
 use tracing::{info, warn};
 
 use super::data::DataFolder;
+use super::hot::{CentralPlan, HotArgs};
 use super::running;
 use super::{Failure, ready};
 use crate::config::{self, ConfigFile};
 use crate::pipeline::{Central, CentralOptions};
 use crate::telemetry::Health;
+
+/// Between two attempts to put a configuration into force.
+const AGAIN: Duration = Duration::from_millis(100);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +31,8 @@ pub(super) struct Aggregator {
     /// The configuration that `weir render` prints; profiles and sources follow when the file changes
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    #[command(flatten)]
+    hot: HotArgs,
     /// Where edges deliver their blocks
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8471")]
     ingest: SocketAddr,
@@ -57,7 +64,10 @@ impl Aggregator {
             token: running::api_token(self.token_file.as_deref())?,
             health: health.clone(),
         };
+        let mut plan = CentralPlan::open(&self.hot, config, &folder).await?;
+        let (config, hot, error) = plan.wanted();
         let mut central = Central::start(&config, options).await.map_err(|error| running::started(&error))?;
+        central.run(|running| (running.hot, running.error) = (hot, error));
         health.ok("api");
         let answering = running::watch_health(&folder, &health)?;
         let deliveries = central.ingest.map(|address| format!("edges deliver to http://{address}"));
@@ -66,6 +76,8 @@ impl Aggregator {
         let mut file = ConfigFile::new(&self.config);
         let stop = running::stop_signal()?;
         tokio::pin!(stop);
+        // A configuration that found no place in the queue is handed over again.
+        let mut pending = false;
         let ended = loop {
             tokio::select! {
                 () = &mut stop => break Ok(()),
@@ -73,14 +85,27 @@ impl Aggregator {
                 changed = file.changed() => match changed {
                     Ok(config) => {
                         info!("the configuration changed");
-                        central.reconfigure(&config);
+                        plan.fixed = config;
+                        pending = !apply(&central, &mut plan);
                     }
                     Err(error) => warn!("{error}; the configuration before goes on"),
                 },
+                () = plan.changed() => pending = !apply(&central, &mut plan),
+                () = tokio::time::sleep(AGAIN), if pending => pending = !apply(&central, &mut plan),
             }
         };
         answering.abort();
         central.stop().await;
         ended
     }
+}
+
+/// Puts what is wanted into force and says so; returns whether it is.
+fn apply(central: &Central, plan: &mut CentralPlan) -> bool {
+    let (config, hot, error) = plan.wanted();
+    let applied = central.reconfigure(&config);
+    if applied {
+        central.run(|running| (running.hot, running.error) = (hot, error));
+    }
+    applied
 }

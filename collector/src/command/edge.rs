@@ -9,6 +9,7 @@ use crds::config::EdgeConfig;
 use tracing::{info, warn};
 
 use super::data::DataFolder;
+use super::hot::{EdgePlan, HotArgs};
 use super::running;
 use super::{Failure, ready};
 use crate::config::{self, ConfigFile};
@@ -28,6 +29,8 @@ pub(super) struct Edge {
     /// The configuration that `weir render` prints; profiles and sources follow when the file changes
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    #[command(flatten)]
+    hot: HotArgs,
     /// Where blocks are shipped to
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8471")]
     aggregator: String,
@@ -49,18 +52,19 @@ impl Edge {
         let config: EdgeConfig = config::read(&self.config).map_err(|e| Failure::Input(e.to_string()))?;
         let folder = self.data.make(None)?;
         let name = self.name.clone().unwrap_or_else(running::host_name);
-        let edge = Role::start(config, &folder.join("spool"), &name, upstream)
+        let mut plan = EdgePlan::open(&self.hot, config, &folder).await?;
+        let edge = Role::start(plan.wanted(), &folder.join("spool"), &name, upstream)
             .map_err(|error| running::started(&error))?;
         let health = Health::default();
         let answering = running::watch_health(&folder, &health)?;
         ready(&[format!("ships to {}", self.aggregator)], edge.listeners());
-        let ended = self.until_stopped(&edge, &health).await;
+        let ended = self.until_stopped(&edge, &mut plan, &health).await;
         answering.abort();
         edge.stop().await;
         ended
     }
 
-    async fn until_stopped(&self, edge: &Role, health: &Health) -> Result<(), Failure> {
+    async fn until_stopped(&self, edge: &Role, plan: &mut EdgePlan, health: &Health) -> Result<(), Failure> {
         let mut file = ConfigFile::new(&self.config);
         let mut check = tokio::time::interval(Duration::from_secs(1));
         let stop = running::stop_signal()?;
@@ -71,10 +75,12 @@ impl Edge {
                 changed = file.changed() => match changed {
                     Ok(config) => {
                         info!("the configuration changed");
-                        edge.reconfigure(config);
+                        plan.fixed = config;
+                        edge.reconfigure(plan.wanted());
                     }
                     Err(error) => warn!("{error}; the configuration before goes on"),
                 },
+                () = plan.changed() => edge.reconfigure(plan.wanted()),
                 _ = check.tick() => {
                     running::report_spool(health, &edge.status());
                     if edge.has_died() {

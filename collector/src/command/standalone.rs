@@ -80,7 +80,9 @@ impl Standalone {
                 change = watcher.next() => {
                     told(&change);
                     if change.renewed {
-                        central.reconfigure(&change.rendered.aggregator);
+                        if !central.reconfigure(&change.rendered.aggregator) {
+                            warn!("the aggregator is too busy to take the change; change the folder again");
+                        }
                         edge.reconfigure(change.rendered.edge);
                     }
                 }

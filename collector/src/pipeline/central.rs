@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::config::AggregatorConfig;
+use crds::fleet::{EdgeReport, Running};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -98,9 +99,14 @@ impl Central {
         Arc::new(LocalUpstream(Arc::clone(&self.aggregator)))
     }
 
-    /// Puts profiles and sources into force.
-    pub fn reconfigure(&self, config: &AggregatorConfig) {
-        self.aggregator.reconfigure(config);
+    /// Puts profiles and sources into force; returns false when that has to be tried again.
+    pub fn reconfigure(&self, config: &AggregatorConfig) -> bool {
+        self.aggregator.reconfigure(config).is_ok()
+    }
+
+    /// Changes what the aggregator says of itself.
+    pub fn run(&self, change: impl FnOnce(&mut Running)) {
+        self.aggregator.fleet().run(change);
     }
 
     /// Waits until a part ends that should run; the process must end then.
@@ -160,5 +166,9 @@ impl Upstream for LocalUpstream {
 
     async fn provisional(&self, value: Vec<u8>) -> Result<(), SendError> {
         self.0.provisional(&value).map_err(|error| SendError::Refused(error.to_string()))
+    }
+
+    async fn report(&self, report: &EdgeReport) -> Result<(), SendError> {
+        self.0.fleet().hear(report.clone()).map_err(|error| SendError::Refused(error.to_string()))
     }
 }

@@ -9,12 +9,15 @@ use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crds::config::EdgeConfig;
+use crds::config::{EdgeConfig, Transport};
+use crds::fleet::EdgeReport;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
+use super::addresses::Addresses;
 use super::stages::Stages;
+use super::wanted::Wanted;
 use super::worker::{Order, unix_ms};
 use crate::ship::{self, Handover};
 use crate::slot::{Block, Provisional};
@@ -52,7 +55,9 @@ pub(super) struct Cutter {
     hands: Vec<Hand>,
     running: Arc<EdgeConfig>,
     generation: u64,
-    config: watch::Receiver<Arc<EdgeConfig>>,
+    wanted: watch::Receiver<Arc<Wanted>>,
+    report: watch::Sender<EdgeReport>,
+    addresses: Addresses,
     output: mpsc::Sender<Handover>,
     last_cut: Instant,
     /// Unix ms of the end of the slot that the last cut lies in.
@@ -61,21 +66,26 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    /// A cutter for workers that count by what `config` holds now.
+    /// A cutter for workers that count by what `wanted` holds now. What is in force stands in `report`.
     pub(super) fn new(
         edge: &str,
         hands: Vec<Hand>,
-        mut config: watch::Receiver<Arc<EdgeConfig>>,
+        mut wanted: watch::Receiver<Arc<Wanted>>,
+        report: watch::Sender<EdgeReport>,
         output: mpsc::Sender<Handover>,
     ) -> Self {
-        let running = Arc::clone(&config.borrow_and_update());
+        let first = Arc::clone(&wanted.borrow_and_update());
+        report.send_if_modified(|report| first.runs(report));
+        let running = Arc::new(first.config.clone());
         Self {
             edge: edge.to_owned(),
             hands,
             generation: generation(&running),
             slot_end_ms: slot_end_ms(running.slot_ms),
             running,
-            config,
+            wanted,
+            report,
+            addresses: Addresses::default(),
             output,
             last_cut: Instant::now(),
             stalls: Repeated::every(Duration::from_secs(10)),
@@ -92,7 +102,7 @@ impl Cutter {
             let turned = tokio::select! {
                 biased;
                 () = &mut stop => break,
-                Ok(()) = self.config.changed() => self.replan().await,
+                Ok(()) = self.wanted.changed() => self.replan().await,
                 () = sleep(until_slot_end) => self.end_slot().await,
                 _ = ticks.tick() => self.turn().await,
             };
@@ -124,12 +134,18 @@ impl Cutter {
 
     /// A plan that cannot run leaves the old one in force.
     async fn replan(&mut self) -> Result<(), Gone> {
-        let mut config = EdgeConfig::clone(&self.config.borrow());
+        let wanted = Arc::clone(&self.wanted.borrow());
+        let mut config = wanted.config.clone();
         // Sockets and threads stay as they are: a change of theirs needs a restart.
         config.listeners.clone_from(&self.running.listeners);
         config.receive = self.running.receive;
+        if config == *self.running {
+            self.report.send_if_modified(|report| wanted.runs(report));
+            return Ok(());
+        }
         if let Err(cause) = Stages::new(&config) {
             error!(%cause, "the new plan cannot run; the one before goes on");
+            self.report.send_if_modified(|report| wanted.fails(report, &cause.to_string()));
             return Ok(());
         }
         let config = Arc::new(config);
@@ -137,8 +153,9 @@ impl Cutter {
             info!(profiles = config.profiles.len(), "a new plan is in force");
             self.generation = generation(&config);
             self.running = config;
+            self.report.send_if_modified(|report| wanted.runs(report));
         } else {
-            self.config.mark_changed();
+            self.wanted.mark_changed();
         }
         Ok(())
     }
@@ -147,6 +164,7 @@ impl Cutter {
     async fn cut(&mut self, next: Option<&Arc<EdgeConfig>>) -> Result<bool, Gone> {
         if let Ok(place) = self.output.clone().try_reserve_owned() {
             let block = self.block(|reply| Order::Cut(reply, next.cloned())).await?;
+            self.note_addresses(&block);
             place.send(Handover::Cut(Box::new(block)));
             return Ok(true);
         }
@@ -159,6 +177,21 @@ impl Cutter {
             error!(slots = lost.additions.len(), "the spool stands still: what was counted is dropped");
         }
         Ok(false)
+    }
+
+    fn note_addresses(&mut self, block: &Block) {
+        // Each connection has a port of its own: only datagrams tell anything.
+        let datagrams = |listener: &str| {
+            let mut listeners = self.running.listeners.iter();
+            listeners.any(|l| l.name == listener && l.transport == Transport::Udp)
+        };
+        let active = block.streams.iter().map(|report| &report.key).filter(|key| datagrams(&key.listener));
+        let shared = self.addresses.shared(active, block.made_ms);
+        self.report.send_if_modified(|report| {
+            let new = report.shared_addresses != shared;
+            report.shared_addresses = shared;
+            new
+        });
     }
 
     async fn tick(&mut self) -> Result<(), Gone> {

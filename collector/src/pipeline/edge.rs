@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crds::config::{EdgeConfig, Transport};
+use crds::fleet::{EdgeReport, Running};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -14,6 +15,7 @@ use tracing::{info, warn};
 use super::StartError;
 use super::cutter::{Cutter, Hand, QUEUE};
 use super::stages::Stages;
+use super::wanted::Wanted;
 use super::worker::Worker;
 use crate::decode::{Decoder, Limits};
 use crate::enrich::Places;
@@ -24,10 +26,12 @@ use crate::socket::{self, Bound, Receiver};
 /// A running edge.
 #[derive(Debug)]
 pub struct Edge {
-    config: watch::Sender<Arc<EdgeConfig>>,
+    wanted: watch::Sender<Arc<Wanted>>,
+    report: watch::Sender<EdgeReport>,
     stop: watch::Sender<bool>,
     cutting: JoinHandle<()>,
     shipping: JoinHandle<()>,
+    reporting: JoinHandle<()>,
     status: Arc<Mutex<Status>>,
     listeners: Vec<Bound>,
 }
@@ -39,30 +43,38 @@ impl Edge {
     /// # Errors
     /// When a port is taken, the folder cannot be used, or the configuration cannot run.
     pub fn start<U: Upstream>(
-        config: EdgeConfig,
+        wanted: impl Into<Wanted>,
         folder: &Path,
         name: &str,
         upstream: Arc<U>,
     ) -> Result<Self, StartError> {
+        let wanted = Arc::new(wanted.into());
+        let config = Arc::new(wanted.config.clone());
         let workers = workers(&config);
         let buffer = usize::try_from(config.receive.buffer).unwrap_or(usize::MAX);
         let (bound, receivers) = socket::open(&config.listeners, buffer, workers)?;
         advise(&bound, buffer);
         let spool = Spool::open(folder, ship::Limits::default())?;
-        let config = Arc::new(config);
         let hands = hire(&config, receivers, (&spool.watermarks(), &spool.facts()))?;
-        let (config, configs) = watch::channel(config);
+        let (wanted, orders) = watch::channel(wanted);
+        let (report, reports) = watch::channel(EdgeReport {
+            node: name.to_owned(),
+            running: Running { version: env!("CARGO_PKG_VERSION").to_owned(), ..Running::default() },
+            buffer_short: buffer_short(&bound, buffer),
+            ..EdgeReport::default()
+        });
         let (output, input) = mpsc::channel(QUEUE);
         let (stop, mut stopped) = watch::channel(false);
-        let cutter = Cutter::new(name, hands, configs, output);
+        let cutter = Cutter::new(name, hands, orders, report.clone(), output);
         let cutting = tokio::spawn(async move {
             // A sender that is gone stops too.
             let stopped = async { _ = stopped.wait_for(|stopped| *stopped).await };
             cutter.run(stopped).await;
         });
         let status = Arc::new(Mutex::new(Status::default()));
+        let reporting = tokio::spawn(ship::report(Arc::clone(&upstream), reports));
         let shipping = tokio::spawn(ship::run(spool, input, upstream, Arc::clone(&status)));
-        Ok(Self { config, stop, cutting, shipping, status, listeners: bound })
+        Ok(Self { wanted, report, stop, cutting, shipping, reporting, status, listeners: bound })
     }
 
     /// How each listener is called, over what and where it listens.
@@ -71,8 +83,19 @@ impl Edge {
     }
 
     /// Puts profiles and sources into force at once, with a cut. Listeners and workers stay.
-    pub fn reconfigure(&self, config: EdgeConfig) {
-        self.config.send_replace(Arc::new(config));
+    pub fn reconfigure(&self, wanted: impl Into<Wanted>) {
+        self.wanted.send_replace(Arc::new(wanted.into()));
+    }
+
+    /// Where plans are put into force, as [`Edge::reconfigure`] does, from elsewhere.
+    #[cfg(test)]
+    pub(super) fn orders(&self) -> watch::Sender<Arc<Wanted>> {
+        self.wanted.clone()
+    }
+
+    /// What the edge says of itself: of profiles, what is in force.
+    pub fn report(&self) -> watch::Receiver<EdgeReport> {
+        self.report.subscribe()
     }
 
     /// How the spool stands.
@@ -89,6 +112,7 @@ impl Edge {
     /// five seconds; the rest stays in the spool for the next start.
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        self.reporting.abort();
         for (part, ended) in [("the receiving part", self.cutting.await), ("the spool", self.shipping.await)]
         {
             if let Err(cause) = ended {
@@ -141,6 +165,13 @@ pub(super) fn hire(
         hands.push(Hand { orders, waker, thread });
     }
     Ok(hands)
+}
+
+/// What the smallest receive buffer is short of what was wanted. The kernel doubles what it is asked for, for its own
+/// overhead.
+fn buffer_short(bound: &[Bound], wanted: usize) -> u64 {
+    let smallest = bound.iter().filter_map(|bound| bound.buffer).min();
+    smallest.map_or(0, |buffer| wanted.saturating_sub(buffer / 2) as u64)
 }
 
 /// Says when the kernel gave less than was asked for, and what to do.

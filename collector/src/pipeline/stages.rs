@@ -21,6 +21,14 @@ pub enum PlanError {
     Top(#[from] UnknownElement),
 }
 
+/// Whether the stages can run by a configuration.
+///
+/// # Errors
+/// What cannot run.
+pub fn check(config: &EdgeConfig) -> Result<(), PlanError> {
+    Stages::new(config).map(drop)
+}
+
 /// enrich > filter > account, with the memory that they reuse from batch to batch.
 #[derive(Debug)]
 pub(super) struct Stages {

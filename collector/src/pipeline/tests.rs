@@ -1,5 +1,6 @@
 //! Real datagrams of every protocol over real sockets, through the workers and the cutter.
 
+mod acknowledge;
 mod coverage;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crds::config::{
     CONFIG_VERSION, ChannelConfig, EdgeConfig, ListenerConfig, ProfileConfig, Protocol, ReceiveConfig, Sign,
     Transport,
 };
+use crds::fleet::EdgeReport;
 use flow_generator::arguments::{Limit, Plan, Protocol as Spoken, Traffic};
 use flow_generator::encode::{Encoder, Identity, encoder};
 use flow_generator::traffic::Model;
@@ -22,6 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::cutter::{Cutter, QUEUE};
 use super::edge::hire;
 use super::stages::Stages;
+use super::wanted::Wanted;
 use super::worker::{Order, Worker, unix_ms};
 use crate::decode::{Decoder, Limits};
 use crate::ship::Handover;
@@ -131,7 +134,8 @@ fn sent(exporters: &[Exporter]) -> u64 {
 struct Rig {
     port: u16,
     tcp: u16,
-    config: watch::Sender<Arc<EdgeConfig>>,
+    wanted: watch::Sender<Arc<Wanted>>,
+    report: watch::Receiver<EdgeReport>,
     stop: oneshot::Sender<()>,
     blocks: mpsc::Receiver<Handover>,
 }
@@ -141,12 +145,13 @@ impl Rig {
         let config = Arc::new(config(services()));
         let (bound, receivers) = socket::open(&config.listeners, 4 << 20, workers).unwrap();
         let hands = hire(&config, receivers, (&[], &[])).unwrap();
-        let (config, configs) = watch::channel(config);
+        let (wanted, orders) = watch::channel(Arc::new(EdgeConfig::clone(&config).into()));
+        let (told, report) = watch::channel(EdgeReport::default());
         let (output, blocks) = mpsc::channel(QUEUE);
         let (stop, stopped) = oneshot::channel();
-        let cutter = Cutter::new("edge", hands, configs, output);
+        let cutter = Cutter::new("edge", hands, orders, told, output);
         tokio::spawn(cutter.run(async { _ = stopped.await }));
-        Self { port: bound[0].address.port(), tcp: bound[1].address.port(), config, stop, blocks }
+        Self { port: bound[0].address.port(), tcp: bound[1].address.port(), wanted, report, stop, blocks }
     }
 
     async fn block(&mut self) -> Option<Block> {
@@ -223,7 +228,9 @@ async fn a_new_plan_cuts_all_workers_at_once_and_no_flow_is_lost_or_counted_by_b
     let mut exporters = Exporter::all(16);
     exporters.iter_mut().for_each(|exporter| exporter.send(rig.port));
     let before = sent(&exporters);
-    rig.config.send_replace(Arc::new(config(profile("everything", &[""]))));
+    let said = |rig: &Rig| rig.report.borrow().profiles.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
+    assert_eq!(said(&rig), ["default/services"]);
+    rig.wanted.send_replace(Arc::new(config(profile("everything", &[""])).into()));
     let mut blocks = Vec::new();
     while blocks
         .last()
@@ -232,6 +239,7 @@ async fn a_new_plan_cuts_all_workers_at_once_and_no_flow_is_lost_or_counted_by_b
         blocks.push(rig.block().await.unwrap());
         exporters.iter_mut().for_each(|exporter| exporter.send(rig.port));
     }
+    assert_eq!(said(&rig), ["default/everything"]);
     blocks.extend(rig.stop().await);
     for block in &blocks {
         let profiles: Vec<_> = block.channels.iter().map(|key| key.profile.as_str()).collect();

@@ -29,6 +29,7 @@ const BUILT_IN: &str = "/profiles/live";
         operations::top,
         operations::exporters,
         operations::facts,
+        operations::fleet,
         operations::live,
         operations::check_filter,
         operations::openapi,

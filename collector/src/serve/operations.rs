@@ -14,6 +14,7 @@ use warp::reply::Response;
 use super::exporters::{Edge, Exporter, ExporterList, Listener};
 use super::facts::{self, FactsList};
 use super::filters::{self, FilterText, FilterVerdict};
+use super::fleet::FleetStatus;
 use super::live::{self, Streams};
 use super::parameters::Parameters;
 use super::problem::Problem;
@@ -188,6 +189,16 @@ pub(super) async fn facts(shared: Arc<Shared>, pairs: Pairs) -> Result<Response,
     let exporter = facts::question(&Parameters::new(pairs, facts::PARAMETERS)?)?;
     let list = shared.read(move |reader| Ok(facts::answer(reader.facts(), exporter)));
     Ok(json(&list.await?))
+}
+
+/// The aggregator and every edge heard of within the last minute: versions, what they run, since when.
+#[utoipa::path(get, path = "/api/v1/fleet", tag = "server", responses(
+    (status = 200, body = FleetStatus, description = "who runs what"),
+    (status = "default", body = Problem, content_type = "application/problem+json", description = "what is wrong"),
+))]
+pub(super) async fn fleet(shared: Arc<Shared>, pairs: Pairs) -> Result<Response, Problem> {
+    Parameters::new(pairs, &[])?;
+    Ok(json(&FleetStatus::from(shared.state.reader.fleet())))
 }
 
 /// Tells when something new can be read.

@@ -41,6 +41,7 @@ fn api(shared: Arc<Shared>) -> impl Filter<Extract = (Response,), Error = Reject
         warp::path!("exporters").and(with.clone()).and(pairs()).then(operations::exporters).map(settle);
     let facts =
         warp::path!("exporters" / "facts").and(with.clone()).and(pairs()).then(operations::facts).map(settle);
+    let fleet = warp::path!("fleet").and(with.clone()).and(pairs()).then(operations::fleet).map(settle);
     let live = warp::path!("live")
         .and(warp::header::optional("last-event-id"))
         .and(with.clone())
@@ -55,7 +56,18 @@ fn api(shared: Arc<Shared>) -> impl Filter<Extract = (Response,), Error = Reject
         .map(settle);
     // The built-in profile's address comes first: it is shorter.
     let profile = of_profile(built_in, with.clone()).or(of_profile(named, with)).unify();
-    list.or(exporters).unify().or(facts).unify().or(live).unify().or(check).unify().or(profile).unify()
+    list.or(exporters)
+        .unify()
+        .or(facts)
+        .unify()
+        .or(fleet)
+        .unify()
+        .or(live)
+        .unify()
+        .or(check)
+        .unify()
+        .or(profile)
+        .unify()
 }
 
 fn of_profile(

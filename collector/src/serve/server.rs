@@ -263,6 +263,7 @@ fn route(path: &str) -> &'static str {
     match below.split('/').collect::<Vec<_>>().as_slice() {
         ["profiles"] => "/api/v1/profiles",
         ["exporters"] => "/api/v1/exporters",
+        ["fleet"] => "/api/v1/fleet",
         ["live"] => "/api/v1/live",
         ["filters", "check"] => POSTED,
         ["profiles", "live", "series"] | ["profiles", _, _, "series"] => "/api/v1/profiles/{profile}/series",

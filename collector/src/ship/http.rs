@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crds::fleet::{EdgeReport, REPORT_PATH};
 use reqwest::{Client, RequestBuilder, Response};
 
 use super::{SendError, Upstream};
@@ -28,6 +29,7 @@ impl HttpUpstream {
         if parsed.scheme() != "http" || parsed.host().is_none() {
             return Err(format!("{url:?}: write http://ADDRESS:8471"));
         }
+        crate::cryptography::provide();
         let client = Client::builder()
             .http2_prior_knowledge()
             .timeout(DEADLINE)
@@ -64,6 +66,11 @@ impl Upstream for HttpUpstream {
 
     async fn provisional(&self, value: Vec<u8>) -> Result<(), SendError> {
         self.post("/v1/provisional", value).await.map(drop)
+    }
+
+    async fn report(&self, report: &EdgeReport) -> Result<(), SendError> {
+        let body = serde_json::to_vec(report).map_err(|error| SendError::Refused(error.to_string()))?;
+        self.post(REPORT_PATH, body).await.map(drop)
     }
 }
 

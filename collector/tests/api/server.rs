@@ -72,6 +72,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (health, metrics) = (Health::default(), Metrics::default());
         let state = State { reader: aggregator.reader(), metrics, health: health.clone(), token };
+        collector::cryptography::provide();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut running = tokio::spawn(serve::run(listener, state, async move {
             let _ = stopped.await;

@@ -112,7 +112,7 @@ async fn a_changed_filter_leaves_a_marker_and_a_removed_channel_comes_back_with_
     changed.profiles[0].channels[0].filter = "port 8080".into();
     changed.profiles[0].channels[0].color = "#111111".into();
     hand.set(DAY0 + 7_000);
-    aggregator.reconfigure(&changed);
+    aggregator.reconfigure(&changed).unwrap();
     aggregator.checkpoint().await.unwrap();
     let ask = query(DAY0, DAY0 + SLOT, SLOT, Value::Sum);
     let series = aggregator.reader().series(&ask).unwrap();
@@ -120,7 +120,7 @@ async fn a_changed_filter_leaves_a_marker_and_a_removed_channel_comes_back_with_
     assert_eq!(series.lines.len(), 1, "dns is not listed any more");
     changed.profiles[0].channels = config().profiles[0].channels.clone();
     changed.profiles[0].channels[0].filter = "port 8080".into();
-    aggregator.reconfigure(&changed);
+    aggregator.reconfigure(&changed).unwrap();
     aggregator.checkpoint().await.unwrap();
     let again = aggregator.reader().series(&ask).unwrap();
     assert_eq!((again.markers.len(), line(&again, "dns")), (1, vec![Some(0.0)]));

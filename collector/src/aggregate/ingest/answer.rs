@@ -1,0 +1,144 @@
+//! What each path of the ingest port answers.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use crds::fleet::{EdgeReport, FLEET_PATH, REPORT_PATH};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::super::{Aggregator, ApplyError};
+use super::{PATIENCE, fleet};
+use crate::slot::MAX_BLOCK_BYTES;
+
+/// KiB of all bodies that are being read or applied.
+const BODIES_KIB: usize = 256 << 10;
+/// No report is larger.
+const REPORT_BYTES: usize = 1 << 20;
+const BLOCKS: &str = "/v1/blocks";
+const PROVISIONAL: &str = "/v1/provisional";
+
+/// An answer's body: whole, or a stream without end.
+pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// Answers requests.
+#[derive(Debug)]
+pub(super) struct Desk {
+    aggregator: Arc<Aggregator>,
+    bodies: Arc<Semaphore>,
+}
+
+impl Desk {
+    pub(super) fn new(aggregator: Arc<Aggregator>) -> Self {
+        Self { aggregator, bodies: Arc::new(Semaphore::new(BODIES_KIB)) }
+    }
+
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path().to_owned();
+        let (method, limit) = match path.as_str() {
+            FLEET_PATH => (Method::GET, 0),
+            BLOCKS | PROVISIONAL => (Method::POST, MAX_BLOCK_BYTES),
+            REPORT_PATH => (Method::POST, REPORT_BYTES),
+            _ => {
+                let all = [BLOCKS, PROVISIONAL, REPORT_PATH, FLEET_PATH].join(", ");
+                return text(StatusCode::NOT_FOUND, &format!("this is the ingest port: {all}"));
+            }
+        };
+        if request.method() != method {
+            return text(StatusCode::METHOD_NOT_ALLOWED, &format!("use {method}"));
+        }
+        if path == FLEET_PATH {
+            return fleet::stream(Arc::clone(&self.aggregator));
+        }
+        let (body, _permit) = match self.read(request, limit).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
+        };
+        match path.as_str() {
+            REPORT_PATH => self.report(&body),
+            PROVISIONAL => match self.aggregator.provisional(&body) {
+                Ok(()) => text(StatusCode::NO_CONTENT, ""),
+                Err(error) => refuse(&error),
+            },
+            _ => self.blocks(&body).await,
+        }
+    }
+
+    fn report(&self, body: &[u8]) -> Answer {
+        let report: EdgeReport = match serde_json::from_slice(body) {
+            Ok(report) => report,
+            Err(error) => return text(StatusCode::BAD_REQUEST, &format!("this is no report: {error}")),
+        };
+        match self.aggregator.fleet().hear(report) {
+            Ok(()) => text(StatusCode::NO_CONTENT, ""),
+            Err(full) => text(StatusCode::SERVICE_UNAVAILABLE, &full.to_string()),
+        }
+    }
+
+    async fn blocks(&self, body: &[u8]) -> Answer {
+        let Some(blocks) = split(body) else {
+            return text(StatusCode::BAD_REQUEST, "the lengths of the blocks do not fit the body");
+        };
+        match self.aggregator.apply_all(blocks).await.map(|ack| postcard::to_stdvec(&ack)) {
+            Ok(Ok(ack)) => Response::new(Full::new(Bytes::from(ack)).boxed_unsync()),
+            Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            Err(error) => refuse(&error),
+        }
+    }
+
+    /// The body, and the hold on memory that it needs.
+    async fn read(
+        &self,
+        request: Request<Incoming>,
+        limit: usize,
+    ) -> Result<(Bytes, OwnedSemaphorePermit), Answer> {
+        let Some(length) = request.body().size_hint().exact() else {
+            return Err(text(StatusCode::LENGTH_REQUIRED, "state the Content-Length"));
+        };
+        if length > limit as u64 {
+            let limit = format!("{length} bytes; at most {limit} are taken: send less at a time");
+            return Err(text(StatusCode::PAYLOAD_TOO_LARGE, &limit));
+        }
+        let late = |_| text(StatusCode::REQUEST_TIMEOUT, "the body did not come within 30 s");
+        let bodies = Arc::clone(&self.bodies);
+        let read = async {
+            let permit = bodies.acquire_many_owned((length as u32).div_ceil(1_024).max(1)).await;
+            (request.into_body().collect().await, permit)
+        };
+        match tokio::time::timeout(PATIENCE, read).await.map_err(late)? {
+            (Ok(body), Ok(permit)) => Ok((body.to_bytes(), permit)),
+            _ => Err(text(StatusCode::BAD_REQUEST, "the body ended early")),
+        }
+    }
+}
+
+/// The blocks of a body, each after its length; none when the lengths lie, or there is no block.
+fn split(mut body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut blocks = Vec::new();
+    loop {
+        let (length, rest) = body.split_first_chunk::<4>()?;
+        let (block, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        blocks.push(block.to_vec());
+        if rest.is_empty() {
+            return Some(blocks);
+        }
+        body = rest;
+    }
+}
+
+fn refuse(error: &ApplyError) -> Answer {
+    let status = match error {
+        ApplyError::Refused(_) => StatusCode::BAD_REQUEST,
+        ApplyError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    text(status, &error.to_string())
+}
+
+pub(super) fn text(status: StatusCode, text: &str) -> Answer {
+    let mut response = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())).boxed_unsync());
+    *response.status_mut() = status;
+    response
+}
