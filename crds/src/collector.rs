@@ -7,11 +7,30 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{OutCounters, Protocol, Sequence, Transport, Tunnel};
-use crate::limits::{NAME_LENGTH_RULE, NAME_RULE, label_selector};
+use crate::config::{Protocol, Transport};
+use crate::limits::{NAME_LENGTH_RULE, NAME_RULE};
+use crate::schema::label_selector;
+use crate::status::FlowCollectorStatus;
+
+mod aggregator;
+mod cluster;
+mod edge;
+mod exposure;
+mod pod;
+mod source;
+mod tenant;
+
+pub use aggregator::{
+    Aggregator, ApiService, ReclaimPolicy, Retention, ServiceType, Step, Storage, StorageType,
+};
+pub use cluster::{Monitoring, NetworkPolicy, ServiceMonitorMode, Tls, UpgradePolicy};
+pub use edge::{BufferMode, Edge, EdgeStorage, EdgeStorageType};
+pub use exposure::{Exposure, ExposureService, ExposureType, NodePort};
+pub use pod::{Amounts, Placement, Resources};
+pub use source::{Sampling, Source};
+pub use tenant::{Tenant, TenantLimits};
 
 /// Collects NetFlow, IPFIX and sFlow: which ports listen, which exporters send, how long series are kept.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,16 +42,24 @@ use crate::limits::{NAME_LENGTH_RULE, NAME_RULE, label_selector};
     shortname = "wfc",
     category = "weir",
     namespaced,
+    status = "FlowCollectorStatus",
     cel,
     derive = "Default",
     derive = "PartialEq",
     doc = "A FlowCollector takes NetFlow, IPFIX and sFlow from routers, switches and hosts, counts what the profiles ask for, and keeps the counts.",
     validation = Rule::new(NAME_RULE).message("metadata.name must be lower case letters, digits and dashes, and start with a letter: zone1-collector"),
     validation = Rule::new(NAME_LENGTH_RULE).message("metadata.name must have at most 40 characters"),
-    printcolumn(json_path = ".spec.slotLength", name = "Slot", type_ = "string"),
-    printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date")
+    printcolumn(json_path = ".status.conditions[?(@.type==\"Ready\")].status", name = "Ready", type_ = "string", description = "Whether the fleet does what this object says."),
+    printcolumn(json_path = ".status.columns.nodes", name = "Nodes", type_ = "string", description = "Nodes whose edge is ready, and all that are to have one."),
+    printcolumn(json_path = ".status.columns.profiles", name = "Profiles", type_ = "string", description = "Profiles that every ready edge runs, and all."),
+    printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date", description = "Since when this object is there."),
+    printcolumn(json_path = ".status.image", name = "Image", type_ = "string", priority = 1, description = "The image of edges and aggregator."),
+    printcolumn(json_path = ".status.columns.message", name = "Message", type_ = "string", priority = 1, description = "What is most urgent.")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.version) || !has(self.upgradePolicy) || self.upgradePolicy == 'Manual'").message("a version that is named does not follow the operator: leave out version, or upgradePolicy Automatic")
+)]
 pub struct FlowCollectorSpec {
     /// Ports on which flows are taken. Absent: `netflow` 2055 (NetFlow), `ipfix` 4739 (IPFIX), `sflow`
     /// 6343 (SFlow) and `any` 9996 (Auto). A change needs a restart of the edges.
@@ -59,19 +86,78 @@ pub struct FlowCollectorSpec {
     #[x_kube(validation = Rule::new("self in ['1s', '2s', '3s', '4s', '5s', '6s', '10s', '12s', '15s', '20s', '30s', '60s', '1m']").message("slotLength must divide a minute: 1s, 2s, 3s, 4s, 5s, 6s, 10s, 12s, 15s, 20s, 30s or 60s"))]
     pub slot_length: Option<String>,
 
-    /// The edges: how they receive.
+    /// How exporters reach the edges in a cluster. Absent: HostNetwork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
+
+    /// The edges: how they receive, and as which pods they run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge: Option<Edge>,
 
-    /// The aggregator: where it keeps the series, and for how long.
+    /// The aggregator: where it keeps the series, for how long, and as which pod it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aggregator: Option<Aggregator>,
 
-    /// Which FlowProfiles of this namespace run here, by label. Absent: all of them. A profile with a
-    /// collectorRef follows that instead.
+    /// Which FlowProfiles run here, by label, in the namespaces that profileNamespaceSelector selects. Absent or {}:
+    /// all of them. A profile with a collectorRef follows that instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "label_selector")]
     pub profile_selector: Option<LabelSelector>,
+
+    /// The namespaces whose FlowProfiles may run here, by label; a collectorRef in a profile does not override it.
+    /// Absent: this collector's own alone. {}: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "label_selector")]
+    pub profile_namespace_selector: Option<LabelSelector>,
+
+    /// Which ExportTargets take data from here, by label, in the namespaces that targetNamespaceSelector selects.
+    /// Absent or {}: all of them. A target with a collectorRef follows that instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "label_selector")]
+    pub target_selector: Option<LabelSelector>,
+
+    /// The namespaces whose ExportTargets may take data from here, by label; a collectorRef in a target does not
+    /// override it. Absent: this collector's own alone. {}: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "label_selector")]
+    pub target_namespace_selector: Option<LabelSelector>,
+
+    /// What the profiles of a namespace may see and use. A namespace that is not listed sees and uses everything: list
+    /// every namespace that is not to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".into()]))]
+    pub tenants: Vec<Tenant>,
+
+    /// Certificates between the programs of a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+
+    /// Who reaches the aggregator in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<NetworkPolicy>,
+
+    /// How a cluster's Prometheus finds the metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<Monitoring>,
+
+    /// Version of edges and aggregator in a cluster: a tag or digest of the operator's image for them, within what the
+    /// operator allows (`--allowed-images`). Absent: as upgradePolicy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^(sha256:[0-9a-f]{64}|[A-Za-z0-9_][-A-Za-z0-9_.]*)$")
+    )]
+    pub version: Option<String>,
+
+    /// What a new operator does with a collector that names no version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade_policy: Option<UpgradePolicy>,
+
+    /// Whether the operator leaves everything of this collector as it is, whatever is changed here. What runs goes on.
+    /// Absent: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
 }
 
 /// A port on which the edge listens, over IPv4 and IPv6.
@@ -96,154 +182,4 @@ pub struct Listener {
     /// Port to listen on.
     #[schemars(range(min = 1, max = 65535), extend("format" = "int32"))]
     pub port: u16,
-}
-
-/// How an edge receives.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Edge {
-    /// Threads that receive and count, 1 to 8. An exporter always stays with one of them; more than the machine has
-    /// processors gain nothing. Absent: 1. A change needs a restart of the edges.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 8), extend("format" = "int32"))]
-    pub workers: Option<u8>,
-
-    /// Receive buffer that each of a listener's eight sockets asks for: a quantity from 64Ki to 1Gi. Without the
-    /// right to more (CAP_NET_ADMIN) the kernel gives at most net.core.rmem_max, and the log says so. Absent: 64Mi.
-    /// A change needs a restart of the edges.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 12), regex(pattern = r"^[0-9]+(k|M|G|Ki|Mi|Gi)?$"))]
-    pub receive_buffer: Option<String>,
-}
-
-/// Exporters by name, recognized by the listener they send to, by their UDP source address, or by both.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("(has(self.listeners) && size(self.listeners) > 0) || (has(self.prefixes) && size(self.prefixes) > 0)").message("a source needs listeners, prefixes or both")
-)]
-pub struct Source {
-    /// The source's name: `ident` in filters. It starts with a letter; `other` is reserved for exporters beyond
-    /// the number that is told apart.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"))]
-    #[x_kube(validation = Rule::new("self != 'other'").message("other is a reserved name; choose another one"))]
-    pub name: String,
-
-    /// Names of listeners to which these exporters send. Absent: any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(min = 1, max = 15)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub listeners: Vec<String>,
-
-    /// Addresses of the exporters in CIDR form, such as 192.0.2.1/32 or 2001:db8::/48. Absent: any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 43)))]
-    #[x_kube(
-        merge_strategy = ListMerge::Set,
-        validation = Rule::new("self.all(p, isCIDR(p))").message("each prefix must be an address and a length: 192.0.2.1/32, 192.0.2.0/24 or 2001:db8::/48"),
-        validation = Rule::new("self.all(p, !isCIDR(p) || cidr(p) == cidr(p).masked())").message("each prefix must have no bits set past its length: 192.0.2.0/24, not 192.0.2.1/24")
-    )]
-    pub prefixes: Vec<String>,
-
-    /// Sampling rates that the administrator states.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sampling: Option<Sampling>,
-
-    /// What the elements 23 and 24 count.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub out_counters: Option<OutCounters>,
-
-    /// Tunnels whose content counts as the flow, where the exporter samples packet headers (sFlow, IPFIX 315):
-    /// addresses, protocol and ports are those of the carried packet, and the tunnel's own stand in `tun_src_addr`,
-    /// `tun_dst_addr` and `tun_proto`. Bytes stay what the link carried. IPIP is any IP packet in an IP packet,
-    /// SRv6 one behind a segment routing header. Absent: none; the carried packet stands in the `inner_` fields.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 5))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub decapsulate: Vec<Tunnel>,
-
-    /// What the sequence numbers of these exporters count.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sequence: Option<Sequence>,
-
-    /// Color on graphs as #RRGGBB. Absent: one from the palette, by position.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 7, max = 7), regex(pattern = r"^#[0-9A-Fa-f]{6}$"))]
-    pub color: Option<String>,
-}
-
-/// Sampling rates: 1000 means that one packet of 1,000 was looked at.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Sampling {
-    /// Used where the exporter announces no rate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_000_000_000))]
-    pub default: Option<f64>,
-
-    /// Used always, whatever the exporter announces.
-    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_000_000_000))]
-    pub override_: Option<f64>,
-}
-
-/// Where the aggregator keeps the series, and for how long.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Aggregator {
-    /// How long each resolution is kept. A step that is not listed keeps its default: slot 48h, 1m 14d, 5m 400d,
-    /// 1h 3y, 1d 10y.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 5))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["step".into()]))]
-    pub retention: Vec<Retention>,
-
-    /// Where the series are stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage: Option<Storage>,
-}
-
-/// How long one resolution is kept.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Retention {
-    /// The resolution: slot (the slotLength), 1m, 5m, 1h or 1d.
-    pub step: Step,
-
-    /// How long points of this step are kept: a number and s, m, h, d, w or y (365 days). At least an hour and
-    /// at least two steps.
-    #[schemars(length(min = 2, max = 10), regex(pattern = r"^[0-9]+(s|m|h|d|w|y)$"))]
-    pub keep: String,
-}
-
-/// A resolution of the stored series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum Step {
-    /// One slot.
-    #[serde(rename = "slot")]
-    Slot,
-    /// One minute.
-    #[serde(rename = "1m")]
-    Minute,
-    /// Five minutes.
-    #[serde(rename = "5m")]
-    FiveMinutes,
-    /// One hour.
-    #[serde(rename = "1h")]
-    Hour,
-    /// One day, UTC.
-    #[serde(rename = "1d")]
-    Day,
-}
-
-/// Where the series are stored.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Storage {
-    /// Absolute path of the folder. Absent: the program's `--data`, else /var/lib/weir. A change needs a restart
-    /// of the aggregator.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 1024), regex(pattern = r"^/[^\n]*$"))]
-    #[x_kube(validation = Rule::new("!self.split('/').exists(part, part == '..')").message("path must not contain ..: name the folder itself"))]
-    pub path: Option<String>,
 }

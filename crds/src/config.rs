@@ -1,15 +1,19 @@
 //! What edges and the aggregator read: rendered from the kinds, and from nothing else.
 
+pub mod admission;
+pub mod cluster;
 pub mod duration;
 pub mod hot;
 mod palette;
+pub mod quantity;
 mod render;
+pub mod selection;
 pub mod size;
 pub mod target;
 
 pub use render::{
     Fleet, Rendered, SecretUse, Surroundings, Violation, Within, check_collector, check_profile,
-    check_target, exports, identity, namespace, render, runs, secrets,
+    check_target, identity, namespace, render, secrets,
 };
 
 use ipnet::IpNet;

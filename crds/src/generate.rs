@@ -1,7 +1,8 @@
 //! The CRDs as files.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use kube::CustomResourceExt;
+use serde_json::json;
 
 use crate::collector::FlowCollector;
 use crate::profile::FlowProfile;
@@ -9,7 +10,11 @@ use crate::target::ExportTarget;
 
 /// The CRDs, as the API server is given them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    [FlowCollector::crd(), FlowProfile::crd(), ExportTarget::crd()].into_iter().map(kept).collect()
+    [FlowCollector::crd(), FlowProfile::crd(), ExportTarget::crd()]
+        .into_iter()
+        .map(kept)
+        .map(unobserved)
+        .collect()
 }
 
 /// File names (`<plural>.yaml`) and texts, as they stand in the chart.
@@ -27,5 +32,18 @@ pub fn manifests() -> Vec<(String, String)> {
 fn kept(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let annotations = crd.metadata.annotations.get_or_insert_default();
     annotations.insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
+    crd
+}
+
+/// An object that no operator has looked at yet says so: tools that wait for a status (kstatus) see a generation
+/// behind the spec's, and not an object that is done.
+fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    for version in &mut crd.spec.versions {
+        let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
+        let properties = schema.and_then(|schema| schema.properties.as_mut());
+        if let Some(status) = properties.and_then(|properties| properties.get_mut("status")) {
+            status.default = Some(JSON(json!({ "observedGeneration": -1 })));
+        }
+    }
     crd
 }

@@ -10,7 +10,9 @@ mod generate;
 pub mod identity;
 pub mod limits;
 pub mod profile;
+mod schema;
 pub mod sources;
+pub mod status;
 pub mod target;
 
 pub use generate::{definitions, manifests};

@@ -1,6 +1,4 @@
-//! Limits and rules that both kinds share.
-
-use schemars::{Schema, SchemaGenerator, json_schema};
+//! Limits and rules that the kinds share.
 
 /// Channels of one profile.
 pub const CHANNELS_PER_PROFILE: usize = 128;
@@ -12,54 +10,14 @@ pub const TARGETS_PER_COLLECTOR: usize = 32;
 pub const FILTER_BYTES: usize = 16 << 10;
 /// Bytes of one profile, rendered.
 pub const RENDERED_PROFILE_BYTES: usize = 256 << 10;
+/// Collectors that a status names.
+pub const BINDINGS: usize = 64;
+/// Addresses of one listener that a status names.
+pub const ADDRESSES_PER_LISTENER: usize = 10;
+/// Characters of a column's message.
+pub const MESSAGE_CHARACTERS: usize = 1_024;
 
 /// CEL: what an object may be called. Names become parts of other objects' names, hence the narrow form.
 pub(crate) const NAME_RULE: &str = "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')";
 /// CEL: how long an object's name may be.
 pub(crate) const NAME_LENGTH_RULE: &str = "size(self.metadata.name) <= 40";
-
-/// Kubernetes' label selector, with limits.
-pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "description": "Which FlowProfiles of this namespace run here, by label. Absent: all of them. A profile with a collectorRef follows that instead.",
-        "type": "object",
-        "x-kubernetes-map-type": "atomic",
-        "properties": {
-            "matchLabels": {
-                "description": "Labels that must all have these values.",
-                "type": "object",
-                "maxProperties": 32,
-                "additionalProperties": { "type": "string", "maxLength": 63 },
-            },
-            "matchExpressions": {
-                "description": "Conditions that must all hold.",
-                "type": "array",
-                "maxItems": 32,
-                "x-kubernetes-list-type": "atomic",
-                "items": {
-                    "description": "A condition on one label.",
-                    "type": "object",
-                    "required": ["key", "operator"],
-                    "properties": {
-                        "key": {
-                            "description": "The label.",
-                            "type": "string", "minLength": 1, "maxLength": 317,
-                        },
-                        "operator": {
-                            "description": "In and NotIn compare with values; Exists and DoesNotExist take none.",
-                            "type": "string",
-                            "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
-                        },
-                        "values": {
-                            "description": "What the label may be (In) or may not be (NotIn).",
-                            "type": "array",
-                            "maxItems": 64,
-                            "x-kubernetes-list-type": "atomic",
-                            "items": { "type": "string", "maxLength": 63 },
-                        },
-                    },
-                },
-            },
-        },
-    })
-}

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Sign, TopOrder};
 use crate::limits::{NAME_LENGTH_RULE, NAME_RULE};
+use crate::status::FlowProfileStatus;
 
 /// Channels that are counted and drawn together, and the tables of the largest talkers in each.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ use crate::limits::{NAME_LENGTH_RULE, NAME_RULE};
     shortname = "wfp",
     category = "weir",
     namespaced,
+    status = "FlowProfileStatus",
+    selectable = ".spec.collectorRef.name",
     cel,
     derive = "Default",
     derive = "PartialEq",
@@ -26,9 +29,13 @@ use crate::limits::{NAME_LENGTH_RULE, NAME_RULE};
     validation = Rule::new(NAME_RULE).message("metadata.name must be lower case letters, digits and dashes, and start with a letter: zone1-profile"),
     validation = Rule::new(NAME_LENGTH_RULE).message("metadata.name must have at most 40 characters"),
     validation = Rule::new("self.metadata.name != 'live'").message("live is the name of the built-in profile; choose another one"),
-    printcolumn(json_path = ".spec.displayName", name = "Display Name", type_ = "string"),
-    printcolumn(json_path = ".spec.group", name = "Group", type_ = "string"),
-    printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date")
+    printcolumn(json_path = ".status.conditions[?(@.type==\"Ready\")].status", name = "Ready", type_ = "string", description = "Whether it runs as written."),
+    printcolumn(json_path = ".status.columns.applied", name = "Applied", type_ = "string", description = "Nodes that run it, and all."),
+    printcolumn(json_path = ".status.columns.channels", name = "Channels", type_ = "integer", description = "How many channels it has."),
+    printcolumn(json_path = ".status.columns.collector", name = "Collector", type_ = "string", description = "The FlowCollector that runs it."),
+    printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date", description = "Since when this object is there."),
+    printcolumn(json_path = ".spec.displayName", name = "Display Name", type_ = "string", priority = 1, description = "The name that people see."),
+    printcolumn(json_path = ".status.columns.message", name = "Message", type_ = "string", priority = 1, description = "What is most urgent.")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct FlowProfileSpec {
@@ -58,8 +65,8 @@ pub struct FlowProfileSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["element".into()]))]
     pub top: Vec<Top>,
 
-    /// The FlowCollector, in the same namespace, that runs this profile. Absent: every one whose profileSelector
-    /// matches.
+    /// The FlowCollector that runs this profile. Absent: every one whose profileSelector matches. Either way the
+    /// collector says, by its profileNamespaceSelector, whose profiles it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collector_ref: Option<CollectorRef>,
 }
@@ -167,11 +174,16 @@ elements! {
     Proto "proto",
 }
 
-/// The FlowCollector that runs a profile.
+/// A FlowCollector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CollectorRef {
-    /// Its name, in the profile's namespace.
+    /// Its namespace. Absent: the profile's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub namespace: Option<String>,
+
+    /// Its name.
     #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{NAME_LENGTH_RULE, NAME_RULE};
 use crate::profile::CollectorRef;
+use crate::status::ExportTargetStatus;
 
 /// Sends what edges receive to somewhere else: datagrams as they came, or the flows of chosen channels.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ use crate::profile::CollectorRef;
     shortname = "wet",
     category = "weir",
     namespaced,
+    status = "ExportTargetStatus",
+    selectable = ".spec.collectorRef.name",
+    selectable = ".spec.type",
     cel,
     derive = "Default",
     derive = "PartialEq",
@@ -29,8 +33,12 @@ use crate::profile::CollectorRef;
     validation = Rule::new(NAME_RULE).message("metadata.name must be lower case letters, digits and dashes, and start with a letter: old-collector"),
     validation = Rule::new(NAME_LENGTH_RULE).message("metadata.name must have at most 40 characters"),
     validation = Rule::new("has(self.spec.replicate) == (self.spec.type == 'Replicate') && has(self.spec.kafka) == (self.spec.type == 'Kafka')").message("exactly the field of the type must be set: replicate for Replicate, kafka for Kafka"),
-    printcolumn(json_path = ".spec.type", name = "Type", type_ = "string"),
-    printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date")
+    printcolumn(json_path = ".status.conditions[?(@.type==\"Ready\")].status", name = "Ready", type_ = "string", description = "Whether data goes there as written."),
+    printcolumn(json_path = ".spec.type", name = "Type", type_ = "string", description = "What kind of target this is."),
+    printcolumn(json_path = ".status.columns.delivering", name = "Delivering", type_ = "string", description = "Nodes from which the target takes data, and all."),
+    printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date", description = "Since when this object is there."),
+    printcolumn(json_path = ".status.columns.collector", name = "Collector", type_ = "string", priority = 1, description = "The FlowCollector whose edges send."),
+    printcolumn(json_path = ".status.columns.message", name = "Message", type_ = "string", priority = 1, description = "What is most urgent.")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ExportTargetSpec {
@@ -38,8 +46,8 @@ pub struct ExportTargetSpec {
     #[serde(rename = "type")]
     pub target_type: TargetType,
 
-    /// The FlowCollector, in the same namespace, whose edges export to this target. Absent: every one that selects
-    /// it.
+    /// The FlowCollector whose edges export to this target. Absent: every one whose targetSelector matches. Either way
+    /// the collector says, by its targetNamespaceSelector, to whose targets it exports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collector_ref: Option<CollectorRef>,
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "a test that panics has failed")]
 
 use crds::collector::FlowCollector;
-use crds::config::{Sign, TopOrder, Violation, check_profile, render, runs};
+use crds::config::{Sign, TopOrder, Violation, check_profile, render};
 use crds::profile::FlowProfile;
 use serde_json::{Value, json};
 
@@ -117,25 +117,6 @@ fn more_channels_than_a_collector_can_count_are_refused() {
     let profiles = vec![profile(spec); 16];
     let found = wrong(&render(&collector(json!({})), &profiles).unwrap_err());
     assert!(found[0].contains("have 2048 channels together; a collector counts at most 2000"), "{found:?}");
-}
-
-#[test]
-fn a_profile_runs_where_its_reference_says_or_else_where_the_selector_matches() {
-    let channels = json!([{"name": "all"}]);
-    let free = profile(json!({"channels": channels}));
-    let bound = profile(json!({"channels": channels, "collectorRef": {"name": "zone1"}}));
-    let elsewhere = profile(json!({"channels": channels, "collectorRef": {"name": "zone2"}}));
-    let every = collector(json!({}));
-    let net = collector(json!({"profileSelector": {"matchLabels": {"team": "net"}}}));
-    let security = collector(json!({"profileSelector": {"matchExpressions":
-        [{"key": "team", "operator": "In", "values": ["security"]}]}}));
-    let run = |collector: &FlowCollector| [&free, &bound, &elsewhere].map(|profile| runs(collector, profile));
-    assert_eq!(run(&every), [true, true, false]);
-    assert_eq!(run(&net), [true, true, false]);
-    assert_eq!(run(&security), [false, true, false]);
-    let mut foreign = bound.clone();
-    foreign.metadata.namespace = Some("elsewhere".into());
-    assert!(!runs(&every, &foreign), "a collectorRef does not reach across namespaces");
 }
 
 #[test]

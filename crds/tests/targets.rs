@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "a test that panics has failed")]
 
 use crds::collector::FlowCollector;
+use crds::config::selection::{Choice, exports, least_labels};
 use crds::config::target::{ExportConfig, SecretFile, TargetConfig};
-use crds::config::{EdgeConfig, Surroundings, check_target, exports, render, secrets};
+use crds::config::{EdgeConfig, Surroundings, check_target, render, secrets};
 use crds::profile::FlowProfile;
 use crds::target::{Compression, ExportTarget, Format, Key};
 use serde::de::DeserializeOwned;
@@ -115,8 +116,8 @@ fn a_target_outside_the_collectors_namespace_exports_its_own_profiles_only_and_r
           to \"net\""
         ]
     );
-    assert!(exports(&collector(), &target("net", own.clone())));
-    assert!(!exports(&collector(), &target("team", own)), "no selector lets another namespace in");
+    let choice = |space: &str| exports(&collector(), &target(space, own.clone()), &least_labels(space));
+    assert_eq!((choice("net"), choice("team")), (Choice::Chosen, Choice::Namespace));
 }
 
 #[test]
@@ -171,12 +172,12 @@ fn a_paused_target_and_one_of_another_collector_are_exported_to_by_no_one() {
     let with = |key: &str, value: Value| {
         let mut spec = kafka(json!([{"profile": "services"}]));
         spec[key] = value;
-        exports(&collector(), &target("net", spec))
+        exports(&collector(), &target("net", spec), &least_labels("net"))
     };
-    assert!(with("paused", json!(false)));
-    assert!(!with("paused", json!(true)));
-    assert!(with("collectorRef", json!({"name": "zone1"})));
-    assert!(!with("collectorRef", json!({"name": "zone2"})));
+    assert_eq!(with("paused", json!(false)), Choice::Chosen);
+    assert_eq!(with("paused", json!(true)), Choice::Paused);
+    assert_eq!(with("collectorRef", json!({"name": "zone1"})), Choice::Chosen);
+    assert_eq!(with("collectorRef", json!({"name": "zone2"})), Choice::Elsewhere);
 }
 
 #[test]

@@ -156,7 +156,10 @@ impl Parsed {
             self.problems.extend(walk.found.into_iter().map(blame));
             return;
         }
-        match (definition.read)(node.to_json()) {
+        let mut value = node.to_json();
+        // The API server takes no status from a file either.
+        value.as_object_mut().map(|fields| fields.remove("status"));
+        match (definition.read)(value) {
             Ok((kind, refused)) => {
                 self.objects.push(Object {
                     kind,
@@ -238,6 +241,7 @@ pub(super) fn schema_of(kind: &str) -> Value {
     schema["properties"]["apiVersion"] = json!({ "type": "string" });
     schema["properties"]["kind"] = json!({ "type": "string" });
     schema["properties"]["metadata"] = metadata();
+    schema["properties"]["status"] = json!({ "x-kubernetes-preserve-unknown-fields": true });
     schema["required"] = json!(["metadata", "spec"]);
     schema
 }

@@ -52,6 +52,12 @@ impl Walk {
             return;
         }
         match (schema["type"].as_str(), &node.data) {
+            (None, data) if schema["x-kubernetes-int-or-string"] == true => {
+                let wanted = if matches!(data, Data::Number(_)) { "integer" } else { "string" };
+                for message in scalar::wrong(schema, wanted, data) {
+                    self.report(path, node.at, message);
+                }
+            }
             (None, _) => {}
             (Some("object"), Data::Map(entries)) => self.object(schema, node, entries, path),
             (Some("array"), Data::List(items)) => self.list(schema, node, items, path),
@@ -162,6 +168,9 @@ mod tests {
                 fields.insert(key.to_owned(), plain(&schema[key]));
             }
         }
+        if schema["x-kubernetes-int-or-string"] == true {
+            fields.insert("type".to_owned(), json!(["integer", "string"]));
+        }
         if schema["x-kubernetes-list-type"] == "set" {
             fields.insert("uniqueItems".to_owned(), json!(true));
         }
@@ -190,6 +199,10 @@ mod tests {
                 "slotLength": "10s",
                 "aggregator": {"retention": [{"step": "1d", "keep": "3y"}], "storage": {"path": "/a"}},
                 "profileSelector": {"matchLabels": {"a": "b"}},
+                "exposure": {"type": "NodePort", "service": {"nodePorts": [{"listener": "any", "port": 30000}]}},
+                "edge": {"resources": {"limits": {"cpu": 2, "memory": "1Gi"}}},
+                "networkPolicy": {"enabled": true, "from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]},
+                "tenants": [{"namespace": "shop", "sources": ["p", "q"], "limits": {"channels": 5}}],
             },
         });
         vec![("FlowProfile", profile), ("FlowCollector", collector)]

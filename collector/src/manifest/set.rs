@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use crds::collector::FlowCollector;
+use crds::config::selection::{Choice, exports, least_labels, runs};
 use crds::config::target::TargetConfig;
 use crds::config::{
-    Fleet, ProfileConfig, Surroundings, Violation, check_collector, check_profile, check_target, exports,
-    identity, namespace, runs,
+    Fleet, ProfileConfig, Surroundings, Violation, check_collector, check_profile, check_target, identity,
+    namespace,
 };
 use crds::profile::{CollectorRef, FlowProfile};
 use crds::target::ExportTarget;
@@ -68,10 +69,17 @@ pub(super) fn examine(objects: &[Object]) -> Examined {
     made
 }
 
+/// Whether a profile runs on the collector. Of the labels of a namespace its own name alone is known outside a cluster.
+fn runs_here(collector: &FlowCollector, profile: &FlowProfile) -> Choice {
+    runs(collector, profile, &least_labels(namespace(&profile.metadata)))
+}
+
 /// The profiles that run on the collector, good or not.
 fn running<'a>(objects: &[&'a Object], collector: Option<&FlowCollector>) -> Vec<&'a FlowProfile> {
     let profile = |object: &&'a Object| match &object.kind {
-        Kind::Profile(profile) if collector.is_some_and(|collector| runs(collector, profile)) => {
+        Kind::Profile(profile)
+            if collector.is_some_and(|collector| runs_here(collector, profile) == Choice::Chosen) =>
+        {
             Some(&**profile)
         }
         _ => None,
@@ -107,13 +115,12 @@ impl Examined {
     }
 
     fn profile(&mut self, object: &Object, profile: &FlowProfile, collector: Option<&FlowCollector>) {
-        let here = collector.filter(|collector| runs(collector, profile));
-        if let Some(collector) = collector
-            && here.is_none()
-        {
+        let choice = collector.map(|collector| (collector, runs_here(collector, profile)));
+        if let Some((collector, choice)) = choice {
             let reference = profile.spec.collector_ref.as_ref();
-            self.elsewhere(object, (namespace(&profile.metadata), reference), collector);
+            self.elsewhere(object, (namespace(&profile.metadata), reference), collector, choice);
         }
+        let here = choice.filter(|(_, choice)| *choice == Choice::Chosen).map(|(collector, _)| collector);
         let config = self.judge(object, check_profile(here, profile));
         if here.is_some() || collector.is_none() {
             self.profiles.push((object.name(), config));
@@ -121,14 +128,15 @@ impl Examined {
     }
 
     fn target(&mut self, object: &Object, target: &ExportTarget, surroundings: Option<Surroundings<'_>>) {
-        let paused = target.spec.paused.unwrap_or_default();
-        let here = surroundings.filter(|around| exports(around.collector, target));
-        if let (Some(around), None, false) = (surroundings, here, paused) {
+        let space = namespace(&target.metadata);
+        let choice = surroundings.map(|around| exports(around.collector, target, &least_labels(space)));
+        if let (Some(around), Some(choice)) = (surroundings, choice) {
             let reference = target.spec.collector_ref.as_ref();
-            self.elsewhere(object, (namespace(&target.metadata), reference), around.collector);
+            self.elsewhere(object, (space, reference), around.collector, choice);
         }
-        let config = self.judge(object, check_target(if paused { surroundings } else { here }, target));
-        if here.is_some() {
+        let known = matches!(choice, Some(Choice::Chosen | Choice::Paused));
+        let config = self.judge(object, check_target(surroundings.filter(|_| known), target));
+        if choice == Some(Choice::Chosen) {
             self.targets.push((object.name(), config));
         }
     }
@@ -143,31 +151,46 @@ impl Examined {
         value.filter(|_| object.is_sound())
     }
 
-    /// Says why a profile or target, of which namespace and reference are given, does not run on the collector.
+    /// Says why a profile or target, of which namespace and reference are given, does not run on the collector, when it
+    /// does not.
     fn elsewhere(
         &mut self,
         object: &Object,
         (space, reference): (&str, Option<&CollectorRef>),
         collector: &FlowCollector,
+        choice: Choice,
     ) {
         let given = identity(&collector.metadata);
-        match reference {
-            Some(reference) => {
-                let wanted = format!("{space}/{}", reference.name);
-                let message = format!("there is no FlowCollector {wanted} here; there is {given}");
+        let selectors = match &object.kind {
+            Kind::Target(_) => ("targetSelector", "targetNamespaceSelector"),
+            _ => ("profileSelector", "profileNamespaceSelector"),
+        };
+        let spec = &collector.spec;
+        let selective = match &object.kind {
+            Kind::Target(_) => spec.target_namespace_selector.is_some(),
+            _ => spec.profile_namespace_selector.is_some(),
+        };
+        let why = match (choice, reference) {
+            (Choice::Chosen | Choice::Paused, _) => return,
+            (Choice::Elsewhere, Some(reference)) => {
+                let wanted = reference.namespace.as_deref().unwrap_or(space);
+                let message =
+                    format!("there is no FlowCollector {wanted}/{} here; there is {given}", reference.name);
                 self.problems.extend(object.problem_at("spec.collectorRef.name", message));
+                return;
             }
-            None => {
-                let why = if space == namespace(&collector.metadata) {
-                    "its profileSelector does not match the profile's labels"
-                } else {
-                    "it is in another namespace"
-                };
-                let message = format!("{} does not run on FlowCollector {given}: {why}", object.identity());
-                let position = Some(object.position());
-                self.notes.push(Note { file: object.file.to_path_buf(), position, message });
+            (Choice::Labels, _) => format!("its {} does not match the object's labels", selectors.0),
+            (Choice::Namespace, _) if selective => {
+                format!(
+                    "its {} does not match the namespace's name (other labels are not known here)",
+                    selectors.1
+                )
             }
-        }
+            (Choice::Namespace | Choice::Elsewhere, _) => "it is in another namespace".to_owned(),
+        };
+        let message = format!("{} does not run on FlowCollector {given}: {why}", object.identity());
+        let position = Some(object.position());
+        self.notes.push(Note { file: object.file.to_path_buf(), position, message });
     }
 }
 

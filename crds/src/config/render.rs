@@ -6,8 +6,8 @@
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{Selector, SelectorExt};
 
+use super::cluster::ClusterConfig;
 use super::target::TargetConfig;
 use super::{AggregatorConfig, CONFIG_VERSION, EdgeConfig, ProfileConfig, ReceiveConfig};
 use crate::collector::FlowCollector;
@@ -16,8 +16,10 @@ use crate::profile::FlowProfile;
 use crate::sources::Sources;
 use crate::target::ExportTarget;
 
+mod cluster;
 mod export;
 mod fleet;
+mod tenant;
 mod view;
 
 pub use export::{SecretUse, Surroundings, secrets};
@@ -65,14 +67,18 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The fields of a FlowCollector that both configurations share, checked.
+/// A FlowCollector, checked, with every default filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fleet {
-    edge: EdgeConfig,
-    aggregator: AggregatorConfig,
+    /// For every edge, without profiles.
+    pub edge: EdgeConfig,
+    /// For the aggregator, without profiles.
+    pub aggregator: AggregatorConfig,
+    /// What it asks of a cluster.
+    pub cluster: ClusterConfig,
 }
 
-/// Renders a collector with the profiles that run on it ([`runs`] chooses them).
+/// Renders a collector with the profiles that run on it ([`super::selection::runs`] chooses them).
 ///
 /// # Errors
 /// Every violation in every object.
@@ -132,30 +138,6 @@ pub fn check_target(
     let mut report = Report::new("ExportTarget", &target.metadata);
     let config = export::target(surroundings, target, &mut report);
     report.give(config)
-}
-
-/// Whether a collector's edges export to a target: it is in the collector's namespace, and its `collectorRef` names
-/// the collector or is absent. One that is paused is exported to by no one.
-pub fn exports(collector: &FlowCollector, target: &ExportTarget) -> bool {
-    let here = namespace(&collector.metadata) == namespace(&target.metadata);
-    let reference = target.spec.collector_ref.as_ref();
-    here && reference.is_none_or(|reference| Some(&reference.name) == collector.metadata.name.as_ref())
-        && !target.spec.paused.unwrap_or_default()
-}
-
-/// Whether a profile runs on a collector: it is in the collector's namespace, and its `collectorRef` names the
-/// collector or, without one, the collector's `profileSelector` matches its labels.
-pub fn runs(collector: &FlowCollector, profile: &FlowProfile) -> bool {
-    if namespace(&collector.metadata) != namespace(&profile.metadata) {
-        return false;
-    }
-    if let Some(reference) = &profile.spec.collector_ref {
-        return Some(&reference.name) == collector.metadata.name.as_ref();
-    }
-    let Some(selector) = &collector.spec.profile_selector else { return true };
-    let labels = profile.metadata.labels.clone().unwrap_or_default();
-    // A selector that cannot be read selects nothing; check_collector reports it.
-    Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(&labels))
 }
 
 impl Fleet {
@@ -264,5 +246,6 @@ fn empty(collector: &FlowCollector, slot_ms: u32) -> Fleet {
             sources: Vec::new(),
             profiles: Vec::new(),
         },
+        cluster: ClusterConfig::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! Sizes as the kinds write them: Kubernetes quantities of whole bytes, such as `64Mi`.
 
-/// Bytes of a size: a number, or a number and one of k, M, G, Ki, Mi, Gi. `None` when it has another form or does
+/// Bytes of a size: a number, or a number and one of k, M, G, T, Ki, Mi, Gi, Ti. `None` when it has another form or does
 /// not fit.
 pub fn parse(text: &str) -> Option<u64> {
     let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
@@ -10,9 +10,11 @@ pub fn parse(text: &str) -> Option<u64> {
         "k" => 1_000,
         "M" => 1_000_000,
         "G" => 1_000_000_000,
+        "T" => 1_000_000_000_000,
         "Ki" => 1 << 10,
         "Mi" => 1 << 20,
         "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(unit)

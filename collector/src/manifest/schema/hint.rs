@@ -19,6 +19,28 @@ const FORMS: &[(&str, &str)] = &[
         "letters, digits, dashes, underscores and dots, no sign first or last, such as http-alt",
     ),
     (r"^/[^\n]*$", "an absolute path, such as /var/lib/weir"),
+    ("^[0-9]+(k|M|G|Ki|Mi|Gi)?$", "a whole number of bytes and k, M, G, Ki, Mi, Gi or nothing, such as 16Mi"),
+    (
+        "^[0-9]+(k|M|G|T|Ki|Mi|Gi|Ti)?$",
+        "a whole number of bytes and k, M, G, T, Ki, Mi, Gi, Ti or nothing, such as 20Gi",
+    ),
+    (r"^[0-9]+(\.[0-9]{1,3})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", "a quantity, such as 2, \"1.5\", 500m or 256Mi"),
+    (
+        "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        "lower case letters, digits and dashes, no dash first or last, such as team-a",
+    ),
+    (
+        "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        "lower case letters, digits, dashes and dots, no sign first or last, such as fast-ssd",
+    ),
+    (
+        "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
+        "lower case letters, digits, dashes and dots, no sign first or last, such as fast-ssd",
+    ),
+    (
+        "^(sha256:[0-9a-f]{64}|[A-Za-z0-9_][-A-Za-z0-9_.]*)$",
+        "a tag such as 0.4.0, or a digest: sha256: and 64 hexadecimal digits",
+    ),
 ];
 
 pub(super) fn unknown_field(schema: &Value, key: &str) -> String {

@@ -21,7 +21,7 @@ use crate::target::{
 pub struct Surroundings<'a> {
     /// The collector.
     pub collector: &'a FlowCollector,
-    /// Everything that [`super::runs`] there, good or not.
+    /// Everything that [runs](super::super::selection::runs) there, good or not.
     pub profiles: &'a [&'a FlowProfile],
 }
 

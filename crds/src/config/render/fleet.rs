@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use kube::core::Selector;
 
 use super::super::{
     ListenerConfig, Protocol, ReceiveConfig, RetentionConfig, SamplingConfig, SourceConfig, Transport,
     duration, palette, size,
 };
-use super::{Fleet, Report, empty};
-use crate::collector::{Edge, FlowCollector, Listener, Retention, Sampling, Source, Step};
+use super::{Fleet, Report, cluster, empty, tenant};
+use crate::collector::{Edge, FlowCollector, FlowCollectorSpec, Listener, Retention, Sampling, Source, Step};
+use crate::config::selection::unreadable;
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;
@@ -36,12 +36,24 @@ pub(super) fn fleet(collector: &FlowCollector, report: &mut Report) -> Fleet {
     let aggregator = spec.aggregator.clone().unwrap_or_default();
     fleet.aggregator.retention = retention(&aggregator.retention, slot_ms, report);
     fleet.aggregator.storage_path = aggregator.storage.and_then(|storage| storage.path);
-    if let Some(selector) = &spec.profile_selector
-        && let Err(error) = Selector::try_from(selector.clone())
-    {
-        report.at("spec.profileSelector", error.to_string());
-    }
+    selectors(spec, report);
+    tenant::check_all(collector, report);
+    fleet.cluster = cluster::resolve(collector, &fleet.edge.listeners, report);
     fleet
+}
+
+fn selectors(spec: &FlowCollectorSpec, report: &mut Report) {
+    let all = [
+        ("profileSelector", &spec.profile_selector),
+        ("profileNamespaceSelector", &spec.profile_namespace_selector),
+        ("targetSelector", &spec.target_selector),
+        ("targetNamespaceSelector", &spec.target_namespace_selector),
+    ];
+    for (field, selector) in all {
+        for (path, message) in selector.iter().flat_map(unreadable) {
+            report.at(format!("spec.{field}{path}"), message);
+        }
+    }
 }
 
 fn slot_length(text: Option<&str>, report: &mut Report) -> u64 {

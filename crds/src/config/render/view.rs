@@ -3,13 +3,28 @@
 use std::collections::HashSet;
 
 use super::super::{ChannelConfig, ProfileConfig, TopConfig, TopOrder, palette};
-use super::{Report, Within, identity};
-use crate::collector::FlowCollector;
-use crate::filter::{Context, FilterError, check};
-use crate::limits::{CHANNELS_PER_PROFILE, FILTER_BYTES, RENDERED_PROFILE_BYTES};
+use super::{Report, identity, namespace, tenant};
+use crate::collector::{FlowCollector, Tenant};
+use crate::limits::{CHANNELS_PER_PROFILE, RENDERED_PROFILE_BYTES};
 use crate::profile::{Channel, FlowProfile, Top};
 
 const DEFAULT_TOP_SIZE: u32 = 10;
+
+/// Where a profile runs, and as whose.
+struct Host<'a> {
+    collector: Option<&'a FlowCollector>,
+    tenant: Option<&'a Tenant>,
+}
+
+impl Host<'_> {
+    /// What a channel counts that names these sources.
+    fn sources(&self, named: &[String]) -> Vec<String> {
+        match self.tenant {
+            Some(tenant) if named.is_empty() => tenant.sources.clone(),
+            _ => named.to_vec(),
+        }
+    }
+}
 
 /// One profile as edges and aggregator read it.
 pub(super) fn profile(
@@ -19,12 +34,14 @@ pub(super) fn profile(
 ) -> ProfileConfig {
     let spec = &profile.spec;
     let name = profile.metadata.name.clone().unwrap_or_default();
+    let tenant = collector.and_then(|collector| tenant::of(collector, namespace(&profile.metadata)));
+    let host = Host { collector, tenant };
     let config = ProfileConfig {
         name: identity(&profile.metadata),
         display_name: spec.display_name.clone().unwrap_or(name),
         description: spec.description.clone().unwrap_or_default(),
         group: spec.group.clone().unwrap_or_default(),
-        channels: channels(collector, &spec.channels, report),
+        channels: channels(&host, &spec.channels, report),
         top: spec.top.iter().enumerate().map(|(at, top)| table(at, top, &spec.top, report)).collect(),
     };
     let bytes = serde_json::to_vec(&config).map_or(usize::MAX, |json| json.len());
@@ -38,7 +55,7 @@ pub(super) fn profile(
     config
 }
 
-fn channels(collector: Option<&FlowCollector>, given: &[Channel], report: &mut Report) -> Vec<ChannelConfig> {
+fn channels(host: &Host<'_>, given: &[Channel], report: &mut Report) -> Vec<ChannelConfig> {
     if given.is_empty() {
         report.at("spec.channels", "a profile needs at least one channel");
     }
@@ -53,11 +70,12 @@ fn channels(collector: Option<&FlowCollector>, given: &[Channel], report: &mut R
             let message = format!("there is a channel {:?} already; each name stands once", channel.name);
             report.at(format!("spec.channels[{index}].name"), message);
         }
-        check_sources(collector, index, channel, report);
+        let path = format!("spec.channels[{index}]");
+        check_sources(host, &path, channel, report);
         made.push(ChannelConfig {
             name: channel.name.clone(),
-            filter: filter(index, channel, report),
-            sources: channel.sources.clone(),
+            filter: filter(host, &format!("{path}.filter"), channel, report),
+            sources: host.sources(&channel.sources),
             sign: channel.sign.unwrap_or_default(),
             color: channel.color.clone().unwrap_or_else(|| palette::color(index)),
             order: channel.order.unwrap_or(u32::try_from(index + 1).unwrap_or(u32::MAX)),
@@ -67,54 +85,37 @@ fn channels(collector: Option<&FlowCollector>, given: &[Channel], report: &mut R
     made
 }
 
-fn check_sources(collector: Option<&FlowCollector>, index: usize, channel: &Channel, report: &mut Report) {
-    let Some(collector) = collector else { return };
-    let known = &collector.spec.sources;
+fn check_sources(host: &Host<'_>, path: &str, channel: &Channel, report: &mut Report) {
+    let Some(collector) = host.collector else { return };
+    let known: Vec<&str> = collector.spec.sources.iter().map(|source| source.name.as_str()).collect();
     for (at, name) in channel.sources.iter().enumerate() {
-        if known.iter().any(|source| source.name == *name) {
-            continue;
+        let path = format!("{path}.sources[{at}]");
+        if !known.contains(&name.as_str()) {
+            let right = match known.is_empty() {
+                true => "it has none".to_owned(),
+                false => format!("it has {}", known.join(", ")),
+            };
+            let collector = identity(&collector.metadata);
+            report.at(path, format!("FlowCollector {collector} has no source {name:?}; {right}"));
+        } else if let Some(tenant) = host.tenant
+            && !tenant.sources.is_empty()
+            && !tenant.sources.contains(name)
+        {
+            let may = format!("namespace {} may name {}", tenant.namespace, tenant.sources.join(", "));
+            report.at(path, format!("source {name:?} is not for this profile; {may}"));
         }
-        let names: Vec<_> = known.iter().map(|source| source.name.as_str()).collect();
-        let right = match names.is_empty() {
-            true => "it has none".to_owned(),
-            false => format!("it has {}", names.join(", ")),
-        };
-        let message =
-            format!("FlowCollector {} has no source {name:?}; {right}", identity(&collector.metadata));
-        report.at(format!("spec.channels[{index}].sources[{at}]"), message);
     }
 }
 
-fn filter(index: usize, channel: &Channel, report: &mut Report) -> String {
+/// A channel's filter, within the scope of its namespace.
+fn filter(host: &Host<'_>, path: &str, channel: &Channel, report: &mut Report) -> String {
     let text = channel.filter.as_deref().unwrap_or_default();
-    if text.trim().is_empty() {
-        return String::new();
+    let sound = tenant::filter_is_sound(text, path, report);
+    match host.tenant.and_then(|tenant| tenant.scope.as_deref()) {
+        Some(scope) if sound => tenant::within(scope, text, path, report),
+        _ if text.trim().is_empty() => String::new(),
+        _ => text.to_owned(),
     }
-    let path = format!("spec.channels[{index}].filter");
-    if text.len() > FILTER_BYTES {
-        let message = format!("{} bytes; a filter has at most {FILTER_BYTES}", text.len());
-        report.at(path, message);
-        return text.to_owned();
-    }
-    for error in check(text, Context::PROFILE).err().into_iter().flatten() {
-        let within = Within { offset: error.span.start, line: error.line, column: error.column };
-        report.inside(&path, Some(within), advice(&error));
-    }
-    text.to_owned()
-}
-
-/// What is wrong with a filter; what would be right.
-fn advice(error: &FilterError) -> String {
-    let mut message = error.problem.clone();
-    if !error.expected.is_empty() {
-        message.push_str("; expected ");
-        message.push_str(&error.expected);
-    }
-    if let Some(hint) = &error.hint {
-        message.push_str("; ");
-        message.push_str(hint);
-    }
-    message
 }
 
 fn table(at: usize, top: &Top, all: &[Top], report: &mut Report) -> TopConfig {
