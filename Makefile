@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint docs deny unit e2e ui ui-check ui-test generate manifests bench bench-peers corpus fuzz tools tools-test tools-peers root
+.PHONY: help run test check fmt lint docs deny unit e2e programs ui ui-check ui-test generate manifests bench bench-peers corpus fuzz tools tools-test tools-peers root
 
 export CARGO_TERM_COLOR ?= auto
 UI := collector/ui
@@ -26,6 +26,7 @@ test: root tools tools-test ## Prove everything: format, lints, docs, licences, 
 	$(STAGE) docs make --no-print-directory docs
 	$(STAGE) deny make --no-print-directory deny
 	$(STAGE) unit make --no-print-directory unit
+	$(STAGE) programs make --no-print-directory programs
 	$(STAGE) e2e make --no-print-directory e2e
 	$(STAGE) ui-test make --no-print-directory ui-test
 	@$(STAGE) --summary
@@ -51,6 +52,9 @@ unit:
 e2e:
 	cargo build --locked -p collector -p flow-generator
 	cargo test -p e2e --locked -- --test-threads=1
+
+programs: ## Build what the test cluster runs, once, outside of the clone: Kubernetes, helm, kwok, CoreDNS
+	cargo run --quiet --locked -p e2e --bin cluster -- programs
 
 ui: $(UI)/node_modules/.weir ## Build the page into the bundle that the program embeds
 	cd $(UI) && npm run --silent build
@@ -105,7 +109,11 @@ tools-test:
 	need nfcapd "apt install nfdump"; need sfcapd "apt install nfdump-sflow"; \
 	need softflowd "apt install softflowd"; need ovs-vsctl "apt install openvswitch-switch"; \
 	need pmacctd "apt install pmacct"; need ping "apt install iputils-ping"; \
-	need ip "apt install iproute2"; need chromium "apt install chromium"
+	need ip "apt install iproute2"; need chromium "apt install chromium"; \
+	need go "install Go 1.26 (https://go.dev/dl)"; need etcd "apt install etcd-server"; \
+	need containerd "apt install containerd"; need runc "apt install runc"; need conntrack "apt install conntrack"; \
+	need iptables "apt install iptables"; need buildah "apt install buildah"; \
+	[ -x /usr/lib/cni/bridge ] || { echo "make: CNI's plugins are missing: apt install containernetworking-plugins" >&2; exit 1; }
 
 tools-peers:
 	@need() { command -v $$1 >/dev/null || { echo "make: $$1 is missing: $$2" >&2; exit 1; }; }; \

@@ -27,3 +27,21 @@ pub fn wait_for<T>(
         let _ = ticks.recv_timeout(STEP);
     }
 }
+
+/// As [`wait_for`], for a probe that asks a server.
+///
+/// # Panics
+/// When `limit` has passed; the message says `what` did not come.
+pub async fn eventually<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let look = async {
+        let mut ticks = tokio::time::interval(STEP);
+        loop {
+            ticks.tick().await;
+            if let Some(found) = probe().await {
+                return found;
+            }
+        }
+    };
+    let found = tokio::time::timeout(limit, look).await;
+    found.unwrap_or_else(|_| panic!("{what}: not within {limit:?}"))
+}

@@ -4,6 +4,7 @@
 //! left behind is swept by the next one.
 
 pub mod chart;
+pub mod cluster;
 pub mod deadline;
 pub mod exporter;
 pub mod namespace;

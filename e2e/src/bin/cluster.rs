@@ -1,0 +1,40 @@
+//! A test cluster by hand: `cluster up`, `cluster down`, `cluster programs`. `make cluster-up` calls it.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use e2e::cluster::{ControlPlane, programs, take_down_kept};
+
+const USAGE: &str = "usage: cluster up | down | programs";
+
+fn main() -> io::Result<ExitCode> {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["up"] => up()?,
+        ["down"] => down()?,
+        ["programs"] => programs::build_all(),
+        _ => {
+            writeln!(io::stderr(), "{USAGE}")?;
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn up() -> io::Result<()> {
+    let cluster = ControlPlane::start();
+    let kubeconfig = cluster.kubeconfig();
+    cluster.keep();
+    let kubectl = programs::program("kubectl");
+    let mut out = io::stdout();
+    writeln!(out, "the cluster is up; `make cluster-down` takes it down")?;
+    writeln!(out, "  export KUBECONFIG={}", kubeconfig.display())?;
+    writeln!(out, "  {} get pods --all-namespaces", kubectl.display())
+}
+
+fn down() -> io::Result<()> {
+    for folder in take_down_kept() {
+        writeln!(io::stdout(), "took down {}", folder.display())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! A real Kubernetes cluster without Docker: Kubernetes' own programs, built from pinned Go modules.
+//!
+//! For what needs an API server and no running pods (the operator, the kinds), a [`ControlPlane`] is enough; it is up
+//! in seconds, needs no root, and several run side by side. Tests of one file share one:
+//!
+//! ```no_run
+//! use e2e::cluster::ControlPlane;
+//!
+//! #[tokio::test]
+//! async fn a_test() {
+//!     let cluster = ControlPlane::shared(); // started by the first test, ends with the process
+//!     cluster.install_crds().await; // what charts/weir-crds holds; as often as you like
+//!     let namespace = cluster.namespace("a-test").await; // a new one: "a-test-0"
+//!     let client = cluster.client().await; // a kube::Client as administrator, for this test's runtime
+//!     let operator = cluster.client_as(&namespace, "default").await; // with a service account's rights
+//!     let mark = cluster.audit().mark();
+//!     // ... act ...
+//!     assert!(!cluster.audit().since(mark).iter().any(|request| request.writes()));
+//! }
+//! ```
+//!
+//! [`ControlPlane::kubectl`] runs kubectl, [`ControlPlane::kubeconfig`] is for other programs, and
+//! [`crate::deadline::eventually`] waits for what is asynchronous. The logs lie in [`ControlPlane::folder`].
+//!
+//! Nothing outlives the test process: not after a panic, not after `kill -9`. The `guard` sees to that.
+
+pub mod audit;
+pub mod programs;
+
+mod address;
+mod authority;
+mod control_plane;
+mod crds;
+mod guard;
+mod kubeconfig;
+mod runtime;
+
+pub use address::Slot;
+pub use control_plane::ControlPlane;
+pub use guard::take_down_kept;
