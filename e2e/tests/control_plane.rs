@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const VICTIM: &str = "WEIR_TEST_VICTIM";
 
 fn object<T: serde::de::DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap()
+    serde_json::from_value(value).expect("the object fits its type")
 }
 
 fn config_map(name: &str) -> ConfigMap {
@@ -34,7 +34,7 @@ fn marked(folder: &Path) -> Vec<PathBuf> {
         let environment = fs::read(process.join("environ")).unwrap_or_default();
         environment.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
     };
-    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let processes = fs::read_dir("/proc").expect("processes are listed").flatten().map(|entry| entry.path());
     processes.filter(of_cluster).collect()
 }
 
@@ -127,7 +127,7 @@ async fn taken_down_it_leaves_no_process_and_no_folder() {
     let folder = cluster.folder().to_owned();
     assert_eq!(marked(&folder).len(), 4, "etcd, API server, controller manager, scheduler");
     drop(cluster);
-    assert_eq!(marked(&folder), [PathBuf::new(); 0]);
+    assert_eq!(marked(&folder), Vec::<PathBuf>::new());
     assert!(!folder.exists());
 }
 

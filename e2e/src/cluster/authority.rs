@@ -45,7 +45,7 @@ impl Authority {
     pub(crate) fn client(&self, file: &str, user: &str, group: Option<&str>) -> Identity {
         let mut params = named(user, group);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(file, params)
+        self.sign(file, &params)
     }
 
     /// The API server's own identity.
@@ -55,7 +55,7 @@ impl Authority {
         params.subject_alt_names = names.iter().map(name).collect();
         params.subject_alt_names.extend(addresses.iter().map(|&ip| SanType::IpAddress(IpAddr::V4(ip))));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(file, params)
+        self.sign(file, &params)
     }
 
     /// The pair of keys for service accounts' tokens; the "certificate" is the public key.
@@ -67,7 +67,7 @@ impl Authority {
         identity
     }
 
-    fn sign(&self, file: &str, params: CertificateParams) -> Identity {
+    fn sign(&self, file: &str, params: &CertificateParams) -> Identity {
         let key = generate();
         let certificate = params.signed_by(&key, &self.issuer).expect("the parameters are complete");
         let identity = self.files(file, "crt");
