@@ -6,6 +6,7 @@ mod decode;
 mod edge;
 mod health;
 mod hot;
+mod prepare;
 mod profile;
 mod render;
 mod running;
@@ -64,6 +65,7 @@ enum Command {
     Render(render::Render),
     Profile(profile::ProfileCommand),
     Health(health::Health),
+    Prepare(prepare::Prepare),
 }
 
 /// Reads the arguments and runs the subcommand.
@@ -92,6 +94,7 @@ fn dispatch(weir: Weir) -> Result<(), Failure> {
         Command::Render(command) => command.run(),
         Command::Profile(command) => command.run(),
         Command::Health(command) => command.run(),
+        Command::Prepare(command) => command.run(),
     }
 }
 

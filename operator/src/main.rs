@@ -1,3 +1,7 @@
 //! `weir-operator`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    operator::command::main()
+}

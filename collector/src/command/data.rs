@@ -16,6 +16,12 @@ pub(super) struct DataFolder {
 }
 
 impl DataFolder {
+    /// As given on the command line.
+    #[cfg(test)]
+    pub(super) fn at(folder: PathBuf) -> Self {
+        Self { given: Some(folder) }
+    }
+
     /// The folder: as given, else as configured, else by who runs the program.
     pub(super) fn resolve(&self, configured: Option<&str>) -> Result<PathBuf, Failure> {
         if let Some(folder) = self.given.clone().or_else(|| configured.map(PathBuf::from)) {
