@@ -13,3 +13,5 @@ mod leader;
 mod objects;
 #[path = "operator/profiles.rs"]
 mod profiles;
+#[path = "operator/rights.rs"]
+mod rights;

@@ -5,6 +5,7 @@ mod aggregator;
 mod config;
 mod edge;
 mod image;
+mod monitor;
 mod network;
 mod pod;
 
@@ -71,6 +72,8 @@ pub fn build(
     let hashes = (config::hash(&edge), config::hash(&aggregator));
     objects.extend([edge, aggregator]);
     objects.extend(network::build(&ground));
+    let monitor = ground.cluster.service_monitor.as_ref().filter(|_| observed.knows_service_monitors);
+    objects.extend(monitor.map(|wanted| monitor::service_monitor(&ground, wanted)));
     objects.extend(aggregator::claim(&ground, observed.workloads.claim.as_ref())?);
     objects.push(aggregator::deployment(&ground, &hashes.1));
     objects.push(edge::daemon_set(&ground, &hashes.0));

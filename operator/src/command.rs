@@ -262,6 +262,7 @@ fn context(arguments: &Arguments, client: Client, metrics: Metrics, authority: &
         fleet: Fleet::default(),
         facts: Facts::default(),
         secrets: Secrets::default(),
+        service_monitors: Arc::default(),
         metrics,
         teller: Teller::new(client.clone(), &arguments.name),
         bundle: authority.bundle(),

@@ -1,6 +1,7 @@
 //! What every reconciliation is given.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use kube::Client;
 use tokio::sync::watch;
@@ -54,6 +55,8 @@ pub struct Context {
     pub facts: Facts,
     /// What targets' Secrets hold.
     pub secrets: Secrets,
+    /// Whether the cluster knows ServiceMonitors.
+    pub service_monitors: Arc<AtomicBool>,
     /// What is counted.
     pub metrics: Metrics,
     /// Says to people what happened.

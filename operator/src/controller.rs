@@ -27,6 +27,8 @@ use crate::watch::Change;
 const WORKERS: usize = 8;
 /// A reconciliation takes no longer: an API server that is silent must not hold a worker for ever.
 const WITHIN: Duration = Duration::from_secs(60);
+/// How often it is asked which kinds the cluster knows.
+const DISCOVERY: Duration = Duration::from_secs(300);
 /// How often rotation looks whether a step is due.
 const ROTATION: Duration = Duration::from_secs(5);
 
@@ -154,6 +156,7 @@ pub fn lead(context: &Context, authority: &Authority) -> JoinSet<()> {
         tasks.spawn(work(context.clone()));
     }
     tasks.spawn(follow_roots(context.clone()));
+    tasks.spawn(look_for_service_monitors(context.clone()));
     tasks.spawn(rotate(context.clone(), authority.clone()));
     tasks
 }
@@ -204,6 +207,27 @@ async fn follow_roots(context: Context) {
     while bundle.changed().await.is_ok() {
         info!("the trusted roots changed");
         all(&context);
+    }
+}
+
+/// prometheus-operator may be installed later: a watch of a kind that is not served would only fail.
+async fn look_for_service_monitors(context: Context) {
+    let mut look = tokio::time::interval(DISCOVERY);
+    loop {
+        look.tick().await;
+        let resource = Kind::ServiceMonitor.resource();
+        let listed = context.client.list_api_group_resources(&resource.api_version).await;
+        let served = match &listed {
+            Ok(list) => list.resources.iter().any(|one| one.kind == resource.kind),
+            Err(kube::Error::Api(status)) if status.is_not_found() => false,
+            Err(error) => {
+                debug!(%error, "which kinds are served is not known now");
+                continue;
+            }
+        };
+        if context.service_monitors.swap(served, Ordering::Relaxed) != served {
+            all(&context);
+        }
     }
 }
 

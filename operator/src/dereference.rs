@@ -2,6 +2,7 @@
 //! pods are missing from the API server.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crds::collector::FlowCollector;
 use crds::config::selection::{Choice, Labels, exports, least_labels, runs};
@@ -37,6 +38,8 @@ pub struct Observed {
     pub workloads: Workloads,
     /// What the programs say of themselves.
     pub fleet: View,
+    /// Whether the cluster has prometheus-operator's kind.
+    pub knows_service_monitors: bool,
 }
 
 /// What the operator made, as it is now.
@@ -64,6 +67,7 @@ pub async fn collector(
     cache: &Cache,
     client: &Client,
     known: &Secrets,
+    served: &AtomicBool,
     fleet: View,
     name: &str,
 ) -> Result<Option<Observed>, serde_json::Error> {
@@ -92,7 +96,8 @@ pub async fn collector(
     if workloads.edges.as_ref().is_some_and(lacks_pods) {
         workloads.refused_pods = refused_pods(client, &collector).await;
     }
-    Ok(Some(Observed { collector, profiles, targets, revisions, workloads, fleet }))
+    let knows_service_monitors = served.load(Ordering::Relaxed);
+    Ok(Some(Observed { collector, profiles, targets, revisions, workloads, fleet, knows_service_monitors }))
 }
 
 /// The place of an object by its `namespace/name`.

@@ -34,26 +34,13 @@ impl Teller {
         after: &[Condition],
     ) {
         let Some((type_, condition)) = transition(before, after) else { return };
-        let action = condition.type_.clone();
-        self.say(kind, object, type_, (&condition.reason, &action), &condition.message).await;
-    }
-
-    /// Tells of something that was done.
-    pub async fn say(
-        &self,
-        kind: Kind,
-        object: &DynamicObject,
-        type_: EventType,
-        (reason, action): (&str, &str),
-        note: &str,
-    ) {
-        let mut note = note.to_owned();
+        let mut note = condition.message.clone();
         note.truncate(note.floor_char_boundary(NOTE_BYTES));
         let event = Event {
             type_,
-            reason: reason.to_owned(),
+            reason: condition.reason.clone(),
             note: Some(note),
-            action: action.to_owned(),
+            action: condition.type_.clone(),
             secondary: None,
         };
         let reference = object.object_ref(&kind.resource());

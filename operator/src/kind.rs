@@ -43,6 +43,7 @@ pub enum Kind {
     RoleBinding,
     ClusterRoleBinding,
     ControllerRevision,
+    ServiceMonitor,
 }
 
 impl Kind {
@@ -86,6 +87,7 @@ impl Kind {
             Self::RoleBinding => of::<RoleBinding>(),
             Self::ClusterRoleBinding => of::<ClusterRoleBinding>(),
             Self::ControllerRevision => of::<ControllerRevision>(),
+            Self::ServiceMonitor => service_monitor(),
         }
     }
 
@@ -101,7 +103,7 @@ impl Kind {
 
     /// The kind that an object states.
     pub fn of(gvk: &GroupVersionKind) -> Option<Self> {
-        let all = Self::OURS.into_iter().chain([Self::Namespace, Self::Secret]).chain(Self::OWNED);
+        let all = Self::OURS.into_iter().chain([Self::Namespace, Self::Secret, Self::ServiceMonitor]).chain(Self::OWNED);
         all.into_iter().find(|kind| {
             let resource = kind.resource();
             resource.kind == gvk.kind && resource.group == gvk.group
@@ -112,6 +114,11 @@ impl Kind {
     pub fn name(self) -> String {
         self.resource().kind
     }
+}
+
+/// Of prometheus-operator, where that is there: nothing watches it.
+fn service_monitor() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("monitoring.coreos.com", "v1", "ServiceMonitor"))
 }
 
 fn of<K: Resource<DynamicType = ()>>() -> ApiResource {

@@ -10,7 +10,6 @@ use crds::status::FlowProfileStatus;
 use crds::target::ExportTarget;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::events::EventType;
 use tracing::warn;
 
 use crate::apply::ApplyError;
@@ -58,7 +57,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
 
 async fn collector(context: &Context, name: &str) -> Result<Option<Duration>, Error> {
     let Context { cache, client, fleet, .. } = context;
-    let observed = dereference::collector(cache, client, &context.secrets, fleet.view(name), name).await?;
+    let observed = dereference::collector(cache, client, &context.secrets, &context.service_monitors, fleet.view(name), name).await?;
     let Some(observed) = observed.filter(|found| found.collector.metadata.deletion_timestamp.is_none())
     else {
         return gone(context, name).await;
@@ -141,9 +140,6 @@ async fn gone(context: &Context, name: &str) -> Result<Option<Duration>, Error> 
         let role = crate::cache::Place::new(Kind::ClusterRoleBinding, "", binding.name_any());
         context.applier.delete(binding, &role).await?;
         context.metrics.wrote("ClusterRoleBinding", "delete");
-        let note = format!("its FlowCollector {name} is gone");
-        let why = ("Swept", "Delete");
-        context.teller.say(Kind::ClusterRoleBinding, binding, EventType::Normal, why, &note).await;
     }
     Ok(None)
 }

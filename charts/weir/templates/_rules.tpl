@@ -8,10 +8,6 @@
 - apiGroups: [weir.dev]
   resources: [flowcollectors/status, flowprofiles/status, exporttargets/status]
   verbs: [patch, update]
-# The finalizer that takes the cluster-wide binding of a collector with it; nothing else is patched.
-- apiGroups: [weir.dev]
-  resources: [flowcollectors]
-  verbs: [patch]
 # Owner references that hold back the deletion of their owner (OwnerReferencesPermissionEnforcement asks for it).
 - apiGroups: [weir.dev]
   resources: [flowcollectors/finalizers]

@@ -39,7 +39,8 @@ impl Prepare {
 }
 
 fn owner(text: &str) -> Result<(u32, u32), String> {
-    let parsed = text.split_once(':').and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
+    let parsed =
+        text.split_once(':').and_then(|(user, group)| Some((user.parse().ok()?, group.parse().ok()?)));
     parsed.ok_or_else(|| "expected two numbers, as in 65532:65532".to_owned())
 }
 

@@ -48,6 +48,7 @@ fn observed(collector: FlowCollector, profiles: Vec<FlowProfile>) -> Observed {
         revisions: Revisions::default(),
         workloads,
         fleet: View::default(),
+        knows_service_monitors: false,
     }
 }
 
@@ -138,6 +139,22 @@ fn what_the_installation_does_not_allow_is_refused_with_what_it_does() {
     let image = refused("{version: 0.9.0}");
     assert_eq!(image.reason, "ImageNotAllowed");
     assert!(image.message.contains("registry.example/weir:0.9.0"), "{}", image.message);
+}
+
+#[test]
+fn a_service_monitor_is_made_where_the_cluster_knows_the_kind_and_it_is_wanted() {
+    let monitored = |spec: &str, known: bool| {
+        let mut observed = observed(collector(spec), Vec::new());
+        observed.knows_service_monitors = known;
+        let found = built(&observed).unwrap().objects.into_iter().find(|one| one.place.kind == Kind::ServiceMonitor);
+        found.map(|one| one.object)
+    };
+    assert_eq!(monitored("{}", false), None);
+    assert_eq!(monitored("{monitoring: {serviceMonitor: Disabled}}", true), None);
+    let made = monitored("{monitoring: {labels: {release: prometheus}, interval: 1m}}", true).unwrap();
+    assert_eq!(made["metadata"]["labels"]["release"], "prometheus");
+    assert_eq!(made["spec"]["endpoints"][0]["interval"], "60s");
+    assert_eq!(made["spec"]["endpoints"][0]["tlsConfig"]["serverName"], "zone1-aggregator.net.svc");
 }
 
 #[test]
