@@ -7,6 +7,8 @@ mod cut;
 mod drift;
 #[path = "operator/fixture.rs"]
 mod fixture;
+#[path = "operator/health.rs"]
+mod health;
 #[path = "operator/leader.rs"]
 mod leader;
 #[path = "operator/objects.rs"]

@@ -103,7 +103,10 @@ impl Kind {
 
     /// The kind that an object states.
     pub fn of(gvk: &GroupVersionKind) -> Option<Self> {
-        let all = Self::OURS.into_iter().chain([Self::Namespace, Self::Secret, Self::ServiceMonitor]).chain(Self::OWNED);
+        let all = Self::OURS
+            .into_iter()
+            .chain([Self::Namespace, Self::Secret, Self::ServiceMonitor])
+            .chain(Self::OWNED);
         all.into_iter().find(|kind| {
             let resource = kind.resource();
             resource.kind == gvk.kind && resource.group == gvk.group

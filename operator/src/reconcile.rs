@@ -57,7 +57,15 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
 
 async fn collector(context: &Context, name: &str) -> Result<Option<Duration>, Error> {
     let Context { cache, client, fleet, .. } = context;
-    let observed = dereference::collector(cache, client, &context.secrets, &context.service_monitors, fleet.view(name), name).await?;
+    let observed = dereference::collector(
+        cache,
+        client,
+        &context.secrets,
+        &context.service_monitors,
+        fleet.view(name),
+        name,
+    )
+    .await?;
     let Some(observed) = observed.filter(|found| found.collector.metadata.deletion_timestamp.is_none())
     else {
         return gone(context, name).await;
@@ -245,9 +253,9 @@ async fn target(context: &Context, name: &str) -> Result<Option<Duration>, Error
     ) {
         return Ok(None);
     }
-    let said = status::target::target(&target, &bound, &unserved, Timestamp::now());
+    let (said, again) = status::target::target(&target, &bound, &unserved, Timestamp::now());
     write(context, Kind::ExportTarget, name, serde_json::to_value(&said)?).await?;
-    Ok(None)
+    Ok(again)
 }
 
 /// What collectors and edges say of a profile.

@@ -49,6 +49,7 @@ const RECIPES: &[Recipe] = &[
         first_build: "1 to 2 min",
     },
     Recipe { name: "coredns", module: "coredns", package: ".", alone: true, first_build: "1 to 2 min" },
+    Recipe { name: "health", module: "health", package: ".", alone: false, first_build: "20 s" },
     Recipe { name: "pause", module: "pause", package: ".", alone: true, first_build: "a few seconds" },
 ];
 

@@ -146,7 +146,8 @@ fn a_service_monitor_is_made_where_the_cluster_knows_the_kind_and_it_is_wanted()
     let monitored = |spec: &str, known: bool| {
         let mut observed = observed(collector(spec), Vec::new());
         observed.knows_service_monitors = known;
-        let found = built(&observed).unwrap().objects.into_iter().find(|one| one.place.kind == Kind::ServiceMonitor);
+        let found =
+            built(&observed).unwrap().objects.into_iter().find(|one| one.place.kind == Kind::ServiceMonitor);
         found.map(|one| one.object)
     };
     assert_eq!(monitored("{}", false), None);

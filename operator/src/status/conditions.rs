@@ -1,9 +1,15 @@
 //! Conditions as Kubernetes' API conventions have them: a transition time that moves with the status alone, each with
 //! the generation that it speaks of.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
+use super::RECONCILING_FOR;
+
+/// What is wrong until another object is there.
+const MAY_COME: [&str; 4] = ["NoCollector", "SecretMissing", "SecretNotLabeled", "SecretKeyMissing"];
 /// A message is no longer (the API server's limit for conditions).
 const MESSAGE_BYTES: usize = 32_768;
 
@@ -90,6 +96,21 @@ impl<'a> Conditions<'a> {
     /// Whether a condition that was added holds.
     pub fn holds(&self, kind: &str) -> bool {
         self.made.iter().any(|condition| condition.type_ == kind && condition.status == "True")
+    }
+
+    /// Adds Ready=False with what is wrong, and Stalled. What another object may still mend when it comes (a collector
+    /// that is applied a moment later, a Secret) is Reconciling for a minute first: GitOps tools give up at Stalled.
+    /// Says when to look again.
+    pub fn refused(&mut self, reason: &str, message: &str) -> Option<Duration> {
+        self.add("Ready", Holds::No, reason, message);
+        let waited = self.held_for("Reconciling").unwrap_or(0);
+        let comes = MAY_COME.contains(&reason) && !self.before_was("Stalled", reason);
+        if comes && waited < RECONCILING_FOR {
+            self.add("Reconciling", Holds::Yes, reason, message);
+            return Some(Duration::from_secs(u64::try_from(RECONCILING_FOR - waited).unwrap_or_default()));
+        }
+        self.add("Stalled", Holds::Yes, reason, message);
+        None
     }
 
     /// All that were added, in their order.

@@ -175,9 +175,7 @@ fn summary(
 ) -> Option<Duration> {
     let rejected = counts.iter().find_map(|count| count.error.clone()).map(|error| ("RejectedByEdge", error));
     if let Some((reason, message)) = refused.or(rejected) {
-        conditions.add("Ready", Holds::No, reason, message.clone());
-        conditions.add("Stalled", Holds::Yes, reason, message);
-        return None;
+        return conditions.refused(reason, &message);
     }
     if counts.iter().all(Counted::complete) {
         conditions.add("Ready", Holds::Yes, "Applied", "every ready edge runs it");

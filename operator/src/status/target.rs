@@ -1,6 +1,7 @@
 //! What is said of an ExportTarget: whether it is accepted, and whether edges deliver to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crds::fleet::TargetReport;
 use crds::status::{ExportTargetStatus, TargetBinding, TargetColumns, clipped};
@@ -24,18 +25,24 @@ pub struct Bound {
     pub reports: Result<BTreeMap<String, TargetReport>, String>,
 }
 
-/// The status of a target. `unbound` says why no collector serves it, when none does.
-pub fn target(target: &ExportTarget, bound: &[Bound], unbound: &str, now: Timestamp) -> ExportTargetStatus {
+/// The status of a target, and when to look again though nothing changes. `unbound` says why no collector serves it,
+/// when none does.
+pub fn target(
+    target: &ExportTarget,
+    bound: &[Bound],
+    unbound: &str,
+    now: Timestamp,
+) -> (ExportTargetStatus, Option<Duration>) {
     let generation = target.metadata.generation.unwrap_or_default();
     let before = target.status.clone().unwrap_or_default();
     let mut conditions = Conditions::new(&before.conditions, generation, now);
     let refused = accepted(&mut conditions, generation, bound, unbound);
     let paused = target.spec.paused.unwrap_or_default();
     let (delivering, edges) = delivering(&mut conditions, bound, paused);
-    summary(&mut conditions, refused, paused);
+    let again = summary(&mut conditions, refused, paused);
     let conditions = conditions.done();
     let message = most_urgent(&conditions);
-    ExportTargetStatus {
+    let status = ExportTargetStatus {
         observed_generation: Some(generation),
         conditions,
         bindings: bound.iter().map(binding).collect(),
@@ -44,7 +51,8 @@ pub fn target(target: &ExportTarget, bound: &[Bound], unbound: &str, now: Timest
             collector: super::collectors(bound.iter().map(|bound| bound.collector.as_str())),
             message,
         }),
-    }
+    };
+    (status, again)
 }
 
 fn binding(bound: &Bound) -> TargetBinding {
@@ -130,13 +138,18 @@ fn delivering(conditions: &mut Conditions<'_>, bound: &[Bound], paused: bool) ->
 
 /// Adds Ready and, while it holds, Stalled (kstatus). A target that is down is no reason to hold up whoever waits for
 /// the object: Delivering says so.
-fn summary(conditions: &mut Conditions<'_>, refused: Option<(&'static str, String)>, paused: bool) {
-    match refused {
-        Some((reason, message)) => {
-            conditions.add("Ready", Holds::No, reason, message.clone());
-            conditions.add("Stalled", Holds::Yes, reason, message);
-        }
-        None if paused => conditions.add("Ready", Holds::Yes, "Paused", "spec.paused: nothing is exported"),
-        None => conditions.add("Ready", Holds::Yes, "Accepted", "the edges export to it; see Delivering"),
+fn summary(
+    conditions: &mut Conditions<'_>,
+    refused: Option<(&'static str, String)>,
+    paused: bool,
+) -> Option<Duration> {
+    if let Some((reason, message)) = refused {
+        return conditions.refused(reason, &message);
     }
+    let (reason, message) = match paused {
+        true => ("Paused", "spec.paused: nothing is exported"),
+        false => ("Accepted", "the edges export to it; see Delivering"),
+    };
+    conditions.add("Ready", Holds::Yes, reason, message);
+    None
 }

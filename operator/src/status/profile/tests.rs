@@ -76,6 +76,13 @@ fn a_refused_profile_is_stalled_and_says_which_generation_goes_on() {
 fn without_a_collector_or_an_aggregator_that_is_what_is_said() {
     let said = profile(&object(1), &[], "no FlowCollector selects it", at(0));
     assert_eq!(condition(&said, "Accepted"), Some(("False", "NoCollector", "no FlowCollector selects it")));
+    assert_eq!(condition(&said, "Reconciling").unwrap().1, "NoCollector", "one may come");
+    let mut waiting = object(1);
+    waiting.status = Some(said.status);
+    let said = profile(&waiting, &[], "no FlowCollector selects it", at(60));
+    assert_eq!(condition(&said, "Stalled").unwrap().1, "NoCollector", "none came within a minute");
+    waiting.status = Some(said.status.clone());
+    assert_eq!(profile(&waiting, &[], "no FlowCollector selects it", at(90)).status, said.status);
     let lost = Bound { reports: Err("timed out".into()), ..bound(&[]) };
     let said = profile(&object(2), &[lost], "", at(0));
     let applied = condition(&said, "Applied").unwrap();
