@@ -15,5 +15,9 @@ mod leader;
 mod objects;
 #[path = "operator/profiles.rs"]
 mod profiles;
+#[path = "operator/proxy.rs"]
+mod proxy;
 #[path = "operator/rights.rs"]
 mod rights;
+#[path = "operator/weather.rs"]
+mod weather;

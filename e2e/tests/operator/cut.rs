@@ -1,24 +1,11 @@
 //! The operator cut off from the API server after its n-th write, and killed, for every n: the next one converges.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use futures::future::join_all;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
-use kube::Client;
-use kube::client::Body;
 use rustix::process::Signal;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::fixture::{LIMIT, Place, eventually, snapshot};
+use crate::proxy::Proxy;
 
 /// Runs at once.
 const TOGETHER: usize = 4;
@@ -105,80 +92,4 @@ async fn names(place: &Place) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Stands before the API server and falls silent after some writes.
-struct Proxy {
-    address: SocketAddr,
-    state: Arc<State>,
-}
-
-struct State {
-    client: Client,
-    writes: AtomicUsize,
-    allowed: usize,
-}
-
-impl Proxy {
-    async fn start(client: Client, allowed: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let state = Arc::new(State { client, writes: AtomicUsize::new(0), allowed });
-        let shared = Arc::clone(&state);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(&shared);
-                let service = service_fn(move |request| forward(Arc::clone(&state), request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        Self { address, state }
-    }
-
-    fn kubeconfig(&self, place: &Place) -> String {
-        let path = place.folder().join("proxy.kubeconfig");
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "proxy",
-            "clusters": [{"name": "proxy", "cluster": {"server": format!("http://{}", self.address)}}],
-            "users": [{"name": "proxy", "user": {}}],
-            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
-        });
-        std::fs::write(&path, config.to_string()).expect("the test's folder is writable");
-        path.display().to_string()
-    }
-
-    fn written(&self) -> usize {
-        self.state.writes.load(Ordering::SeqCst)
-    }
-
-    fn is_cut(&self) -> bool {
-        self.written() > self.state.allowed
-    }
-}
-
-/// The connection breaks.
-#[derive(Debug)]
-struct CutOff;
-
-impl fmt::Display for CutOff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cut off")
-    }
-}
-
-impl std::error::Error for CutOff {}
-
-async fn forward(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, CutOff> {
-    let path = request.uri().path();
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let aside = ["/leases", "/events", "reviews"].iter().any(|part| path.contains(part));
-    if !reads && !aside {
-        state.writes.fetch_add(1, Ordering::SeqCst);
-    }
-    if state.writes.load(Ordering::SeqCst) > state.allowed {
-        return Err(CutOff);
-    }
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| CutOff)?.to_bytes();
-    state.client.send(Request::from_parts(head, Body::from(body.to_vec()))).await.map_err(|_| CutOff)
 }
