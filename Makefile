@@ -3,13 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint docs deny unit e2e programs ui ui-check ui-test generate manifests bench bench-peers corpus fuzz tools tools-test tools-peers root
+.PHONY: help run test check fmt lint docs deny unit e2e programs cluster-up cluster-down ui ui-check ui-test generate manifests bench bench-peers corpus fuzz tools tools-test tools-cluster tools-peers root
 
 export CARGO_TERM_COLOR ?= auto
 UI := collector/ui
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 CORPUS ?= ../shared/corpus
 SECONDS_EACH ?= 60
+NODES ?= 2
 STAGE := .ci/stage
 
 help: ## Show this list
@@ -19,7 +20,7 @@ run: tools ui ## Build everything, start the quickstart with demo traffic, print
 	cargo build --release --quiet -p collector -p flow-generator
 	BIN=$(TARGET)/release examples/quickstart/run.sh
 
-test: root tools tools-test ## Prove everything: format, lints, docs, licences, unit tests, real programs, the page (needs root)
+test: root tools tools-test tools-cluster ## Prove everything: format, lints, docs, licences, unit tests, real programs, the page (needs root)
 	$(STAGE) fmt make --no-print-directory fmt
 	$(STAGE) ui make --no-print-directory ui-check ui
 	$(STAGE) lint make --no-print-directory lint
@@ -55,6 +56,12 @@ e2e:
 
 programs: ## Build what the test cluster runs, once, outside of the clone: Kubernetes, helm, kwok, CoreDNS
 	cargo run --quiet --locked -p e2e --bin cluster -- programs
+
+cluster-up: root tools-cluster ## Start a real cluster and leave it running (NODES=2; needs root); prints how to use it
+	cargo run --quiet --locked -p e2e --bin cluster -- up $(NODES)
+
+cluster-down: ## Take it down, and what interrupted tests left
+	cargo run --quiet --locked -p e2e --bin cluster -- down
 
 ui: $(UI)/node_modules/.weir ## Build the page into the bundle that the program embeds
 	cd $(UI) && npm run --silent build
@@ -109,7 +116,10 @@ tools-test:
 	need nfcapd "apt install nfdump"; need sfcapd "apt install nfdump-sflow"; \
 	need softflowd "apt install softflowd"; need ovs-vsctl "apt install openvswitch-switch"; \
 	need pmacctd "apt install pmacct"; need ping "apt install iputils-ping"; \
-	need ip "apt install iproute2"; need chromium "apt install chromium"; \
+	need ip "apt install iproute2"; need chromium "apt install chromium"
+
+tools-cluster:
+	@need() { command -v $$1 >/dev/null || { echo "make: $$1 is missing: $$2" >&2; exit 1; }; }; \
 	need go "install Go 1.26 (https://go.dev/dl)"; need etcd "apt install etcd-server"; \
 	need containerd "apt install containerd"; need runc "apt install runc"; need conntrack "apt install conntrack"; \
 	need iptables "apt install iptables"; need buildah "apt install buildah"; \

@@ -25,16 +25,24 @@
 //! Nothing outlives the test process: not after a panic, not after `kill -9`. The `guard` sees to that.
 
 pub mod audit;
+pub mod images;
 pub mod programs;
 
 mod address;
 mod authority;
+mod cgroup;
 mod control_plane;
 mod crds;
+mod dns;
 mod guard;
 mod kubeconfig;
+mod network;
+mod node;
+mod nodes;
 mod runtime;
 
 pub use address::Slot;
 pub use control_plane::ControlPlane;
 pub use guard::take_down_kept;
+pub use node::Node;
+pub use nodes::Cluster;

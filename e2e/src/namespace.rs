@@ -157,7 +157,11 @@ fn sweep() {
     }
 }
 
-fn ip(arguments: &[&str]) {
+/// `ip` with these arguments.
+///
+/// # Panics
+/// When it fails.
+pub(crate) fn ip(arguments: &[&str]) {
     let mut command = Command::new("ip");
     command.args(arguments);
     output_of(command);

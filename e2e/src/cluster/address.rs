@@ -57,6 +57,11 @@ impl Slot {
         self.within(256 + u32::from(number))
     }
 
+    /// The network of a node's pods, a /24.
+    pub(crate) fn pods(self, node: u8) -> Ipv4Addr {
+        self.within((4 + u32::from(node)) * 256)
+    }
+
     fn within(self, offset: u32) -> Ipv4Addr {
         Ipv4Addr::from_bits(FIRST + u32::from(self.0) * ADDRESSES + offset)
     }
@@ -70,9 +75,9 @@ mod tests {
     fn no_address_of_a_cluster_belongs_to_another_or_leaves_the_range_for_tests() {
         let slots: Vec<_> = Slot::all().collect();
         assert_eq!(slots[0].host(), Ipv4Addr::new(198, 18, 0, 1));
-        assert_eq!(slots[15].service(255), Ipv4Addr::new(198, 19, 225, 255));
+        assert_eq!(slots[15].pods(27), Ipv4Addr::new(198, 19, 255, 0));
         for pair in slots.windows(2) {
-            assert!(pair[0].service(255) < pair[1].host());
+            assert!(pair[0].pods(27) < pair[1].host());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A control plane: etcd, kube-apiserver, kube-controller-manager and kube-scheduler, without nodes.
 
 use std::fs;
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,7 @@ use kube::api::{Api, PostParams};
 use kube::config::AuthInfo;
 use kube::{Client, Config};
 
+use super::address::Slot;
 use super::audit::{self, AuditLog};
 use super::authority::{Authority, Identity};
 use super::guard::Guard;
@@ -38,6 +40,8 @@ pub struct ControlPlane {
     controllers: Program,
     api: Program,
     etcd: Program,
+    address: Ipv4Addr,
+    authority: Authority,
     guard: Guard,
 }
 
@@ -68,7 +72,7 @@ impl ControlPlane {
         let api = setup.api_server();
         let controllers = setup.controller_manager();
         let scheduler = setup.scheduler();
-        let mut plane = Self { scheduler, controllers, api, etcd, guard };
+        let mut plane = Self { scheduler, controllers, api, etcd, address, authority, guard };
         plane.wait_until_ready();
         plane
     }
@@ -83,6 +87,12 @@ impl ControlPlane {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.guard.folder()
+    }
+
+    /// Its number on this machine, from which its addresses follow.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        self.guard.slot()
     }
 
     /// Every request that the API server has answered.
@@ -154,10 +164,43 @@ impl ControlPlane {
 
     /// Lets it outlive this process, until [`super::take_down_kept`].
     pub fn keep(self) {
-        let Self { scheduler, controllers, api, etcd, guard } = self;
+        let Self { scheduler, controllers, api, etcd, guard, .. } = self;
         // Their destructors would end them.
         [scheduler, controllers, api, etcd].into_iter().for_each(std::mem::forget);
         guard.keep();
+    }
+
+    /// Applies YAML documents as administrator, taking over what others set.
+    ///
+    /// # Panics
+    /// When the API server refuses one.
+    pub fn apply(&self, yaml: &str) {
+        self.apply_with(&[], yaml);
+    }
+
+    /// As [`Self::apply`], into a namespace.
+    ///
+    /// # Panics
+    /// When the API server refuses one, or it names another namespace.
+    pub fn apply_to(&self, namespace: &str, yaml: &str) {
+        self.apply_with(&["--namespace", namespace], yaml);
+    }
+
+    fn apply_with(&self, arguments: &[&str], yaml: &str) {
+        let mut file = tempfile::NamedTempFile::new().expect("the folder for temporary files is writable");
+        file.write_all(yaml.as_bytes()).expect("the folder for temporary files is writable");
+        let mut command = self.kubectl_command(&["apply", "--server-side", "--force-conflicts"]);
+        command.args(arguments).arg("--filename").arg(file.path());
+        output_of(command);
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Writes a kubeconfig for `user`, in `group`.
+    pub(crate) fn identify(&self, path: &Path, user: &str, group: Option<&str>) {
+        identify(&self.authority, self.address, path, user, group);
     }
 
     fn wait_until_ready(&mut self) {
@@ -242,9 +285,10 @@ impl Setup<'_> {
     }
 
     fn controller_manager(&self) -> Program {
-        self.administrator();
+        self.kubeconfig("kubeconfig", "weir-test-admin", Some("system:masters"));
         let folder = self.guard.folder();
-        let config = self.kubeconfig("kube-controller-manager", "system:kube-controller-manager", None);
+        let user = "system:kube-controller-manager";
+        let config = self.kubeconfig("kube-controller-manager.kubeconfig", user, None);
         let mut command = self.guard.command(program("kube-controller-manager"));
         command.args(CONTROLLER_MANAGER_FLAGS);
         flag(&mut command, "kubeconfig", &config);
@@ -254,23 +298,16 @@ impl Setup<'_> {
     }
 
     fn scheduler(&self) -> Program {
-        let config = self.kubeconfig("kube-scheduler", "system:kube-scheduler", None);
+        let config = self.kubeconfig("kube-scheduler.kubeconfig", "system:kube-scheduler", None);
         let mut command = self.guard.command(program("kube-scheduler"));
         command.args(["--leader-elect=false", "--secure-port=0"]);
         flag(&mut command, "kubeconfig", &config);
         Program::start("kube-scheduler", self.guard.folder(), command)
     }
 
-    fn administrator(&self) {
-        let identity = self.authority.client("admin", "weir-test-admin", Some("system:masters"));
-        let path = self.guard.folder().join("kubeconfig");
-        kubeconfig::write(&path, &api_url(self.address), &self.authority.certificate(), &identity);
-    }
-
     fn kubeconfig(&self, file: &str, user: &str, group: Option<&str>) -> PathBuf {
-        let identity = self.authority.client(file, user, group);
-        let path = self.guard.folder().join(format!("{file}.kubeconfig"));
-        kubeconfig::write(&path, &api_url(self.address), &self.authority.certificate(), &identity);
+        let path = self.guard.folder().join(file);
+        identify(self.authority, self.address, &path, user, group);
         path
     }
 
@@ -306,6 +343,13 @@ const CONTROLLER_MANAGER_FLAGS: &[&str] = &[
 
 fn api_url(address: Ipv4Addr) -> String {
     format!("https://{address}:{API_PORT}")
+}
+
+fn identify(authority: &Authority, api: Ipv4Addr, path: &Path, user: &str, group: Option<&str>) {
+    let name = path.file_name().expect("a file has a name").to_string_lossy();
+    // The users of different nodes' files differ, the files' names do not.
+    let identity = authority.client(&format!("{name}-{}", user.replace(':', "-")), user, group);
+    kubeconfig::write(path, &api_url(api), &authority.certificate(), &identity);
 }
 
 fn flag(command: &mut Command, name: &str, value: &Path) {

@@ -35,7 +35,7 @@ impl Guard {
     /// When sixteen clusters run already.
     pub(crate) fn hold() -> Self {
         for folder in folders() {
-            run("sweep", &folder);
+            run(&["sweep".as_ref(), folder.as_os_str()]);
         }
         let taken = Slot::all().find_map(Self::claim);
         taken.unwrap_or_else(|| panic!("sixteen test clusters run already: see {FOLDER}.*"))
@@ -69,9 +69,7 @@ impl Guard {
 
     /// A command that belongs to the cluster and ends with it.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command.env("WEIR_CLUSTER", &self.folder).process_group(0);
-        command
+        command(&self.folder, program)
     }
 
     /// Lets the cluster outlive this process, until [`take_down_kept`].
@@ -94,12 +92,24 @@ impl Drop for Guard {
     }
 }
 
+/// As [`Guard::command`], of the cluster in `folder`.
+pub(crate) fn command(folder: &Path, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env("WEIR_CLUSTER", folder).process_group(0);
+    command
+}
+
+/// Does `verb` (`halt` or `remove`) to a node of the cluster in `folder`.
+pub(crate) fn of_node(verb: &str, folder: &Path, node: &str) {
+    run(&[verb.as_ref(), folder.as_os_str(), node.as_ref()]);
+}
+
 /// Takes down every cluster that was kept, and what killed runs left. Gives the folders.
 pub fn take_down_kept() -> Vec<PathBuf> {
     let kept = |folder: &PathBuf| folder.join("down").exists();
     let (kept, others): (Vec<_>, Vec<_>) = folders().into_iter().partition(kept);
-    kept.iter().for_each(|folder| run("down", folder));
-    others.iter().for_each(|folder| run("sweep", folder));
+    kept.iter().for_each(|folder| run(&["down".as_ref(), folder.as_os_str()]));
+    others.iter().for_each(|folder| run(&["sweep".as_ref(), folder.as_os_str()]));
     kept
 }
 
@@ -108,9 +118,9 @@ fn folders() -> Vec<PathBuf> {
     all.filter(|folder| fs::symlink_metadata(folder).is_ok()).collect()
 }
 
-fn run(verb: &str, folder: &Path) {
+fn run(arguments: &[&OsStr]) {
     let mut command = Command::new(SCRIPT);
-    command.arg(verb).arg(folder).stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null());
     let status = command.status().unwrap_or_else(|error| panic!("cannot start {SCRIPT}: {error}"));
-    assert!(status.success(), "{SCRIPT} {verb} {} ended with {status}", folder.display());
+    assert!(status.success(), "{command:?} ended with {status}");
 }

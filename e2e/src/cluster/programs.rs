@@ -50,6 +50,7 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe { name: "coredns", module: "coredns", package: ".", alone: true, first_build: "1 to 2 min" },
     Recipe { name: "health", module: "health", package: ".", alone: false, first_build: "20 s" },
+    Recipe { name: "probe", module: "probe", package: ".", alone: true, first_build: "20 s" },
     Recipe { name: "pause", module: "pause", package: ".", alone: true, first_build: "a few seconds" },
 ];
 
