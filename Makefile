@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint docs deny unit e2e programs cluster-up cluster-down ui ui-check ui-test generate manifests bench bench-peers corpus fuzz tools tools-test tools-cluster tools-peers root
+.PHONY: help run test check fmt lint docs deny unit e2e programs images kind-up kind-down cluster-up cluster-down ui ui-check ui-test generate manifests bench bench-peers corpus fuzz tools tools-test tools-cluster tools-peers root
 
 export CARGO_TERM_COLOR ?= auto
 UI := collector/ui
@@ -11,6 +11,7 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 CORPUS ?= ../shared/corpus
 SECONDS_EACH ?= 60
 NODES ?= 2
+PROFILE ?= release
 STAGE := .ci/stage
 
 help: ## Show this list
@@ -56,6 +57,19 @@ e2e:
 
 programs: ## Build what the test cluster runs, once, outside of the clone: Kubernetes, helm, kwok, CoreDNS
 	cargo run --quiet --locked -p e2e --bin cluster -- programs
+
+images: ui ## Build the images as archives and print their sizes (PROFILE=release; image: faster to build, for tests)
+	.ci/images $(PROFILE) $(TARGET)/images
+
+kind-up: ## Start a cluster in Docker with kind, three nodes, with the images loaded (needs Docker and kind)
+	@command -v kind >/dev/null || { echo "make: kind is missing: https://kind.sigs.k8s.io" >&2; exit 1; }
+	make --no-print-directory images
+	kind create cluster --name weir --config .ci/kind.yaml
+	kind load image-archive --name weir $(TARGET)/images/weir.tar
+	kind load image-archive --name weir $(TARGET)/images/weir-operator.tar
+
+kind-down: ## Take it down
+	kind delete cluster --name weir
 
 cluster-up: root tools-cluster ## Start a real cluster and leave it running (NODES=2; needs root); prints how to use it
 	cargo run --quiet --locked -p e2e --bin cluster -- up $(NODES)

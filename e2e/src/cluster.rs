@@ -19,6 +19,29 @@
 //! }
 //! ```
 //!
+//! What needs pods that run takes a [`Cluster`]: nodes with containerd, kubelet and kube-proxy in network namespaces,
+//! DNS, and all that a control plane has. It needs root. [`Cluster::shared`] has two nodes.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use e2e::cluster::Cluster;
+//! use e2e::namespace::Namespace;
+//!
+//! let cluster = Cluster::start(2); // node0, node1
+//! cluster.load_image(&e2e::cluster::images::archive("weir")); // from `make images PROFILE=image`
+//! let exporter = Namespace::create("exporter");
+//! let its_address = cluster.connect(&exporter); // sends to cluster.node("node0").address()
+//! let node = cluster.node("node1");
+//! node.stop_kubelet(); // also: partition, heal, halt, start
+//! cluster.wait_until_lost(&node).await;
+//! cluster.kill_container("demo", "core-edge-x", "edge").await;
+//! cluster.remove_node("node1").await; // and add_node
+//! # }
+//! ```
+//!
+//! There is no volume provisioner (make hostPath volumes), no load balancer (write the Service's status), and nothing
+//! enforces NetworkPolicies. [`ControlPlane::simulate_nodes`] adds nodes that only pretend, for scale.
+//!
 //! [`ControlPlane::kubectl`] runs kubectl, [`ControlPlane::kubeconfig`] is for other programs, and
 //! [`crate::deadline::eventually`] waits for what is asynchronous. The logs lie in [`ControlPlane::folder`].
 //!
@@ -40,9 +63,11 @@ mod network;
 mod node;
 mod nodes;
 mod runtime;
+mod simulated;
 
 pub use address::Slot;
 pub use control_plane::ControlPlane;
 pub use guard::take_down_kept;
 pub use node::Node;
 pub use nodes::Cluster;
+pub use simulated::Simulation;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use e2e::cluster::ControlPlane;
 use e2e::deadline::{eventually, wait_for};
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, PostParams};
 use kube::core::GroupVersionKind;
@@ -80,6 +80,30 @@ async fn controllers_and_scheduler_work() {
     };
     let condition = eventually("a pod that finds no node", PATIENCE, unscheduled).await;
     assert!(condition.message.unwrap().contains("no nodes available"));
+}
+
+#[tokio::test]
+async fn simulated_nodes_run_the_pods_of_a_daemon_set() {
+    let cluster = ControlPlane::start();
+    let simulation = cluster.simulate_nodes(20).await;
+    let daemon_set: DaemonSet = object(json!({
+        "metadata": {"name": "all"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "all"}},
+            "template": {
+                "metadata": {"labels": {"app": "all"}},
+                "spec": {"containers": [{"name": "all", "image": "all"}]},
+            },
+        },
+    }));
+    let daemon_sets: Api<DaemonSet> = Api::namespaced(cluster.client().await, "default");
+    daemon_sets.create(&PostParams::default(), &daemon_set).await.unwrap();
+    let ready = async || {
+        let status = daemon_sets.get("all").await.unwrap().status?;
+        (status.number_ready == 20).then_some(())
+    };
+    eventually("a Ready pod on each node", PATIENCE, ready).await;
+    assert_eq!(simulation.nodes(), 20);
 }
 
 #[tokio::test]

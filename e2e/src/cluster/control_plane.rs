@@ -30,6 +30,10 @@ const ETCD_PORT: u16 = 12379;
 /// Machines that build several things at once start programs slowly.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// After how long a silent node is lost; the second is Kubernetes' default.
+pub(crate) const SOON: &str = "8s";
+const LATE: &str = "50s";
+
 static NAMESPACES: AtomicU32 = AtomicU32::new(0);
 
 /// A running control plane. Dropping it takes it down; so does the end of the process, however it comes.
@@ -52,9 +56,22 @@ impl ControlPlane {
     /// When a program is missing or does not come up; the message holds what it printed.
     #[must_use]
     pub fn start() -> Self {
+        Self::on_loopback(SOON)
+    }
+
+    /// As [`Self::start`], for a thousand simulated nodes: they report less often, and are given more time to.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_large() -> Self {
+        Self::on_loopback(LATE)
+    }
+
+    fn on_loopback(lost_after: &str) -> Self {
         let guard = Guard::hold();
         let address = guard.slot().loopback();
-        Self::start_on(guard, address)
+        Self::start_on(guard, address, lost_after)
     }
 
     /// The one control plane of this process, started at the first call; it ends with the process.
@@ -64,10 +81,10 @@ impl ControlPlane {
         SHARED.get_or_init(Self::start)
     }
 
-    /// Starts it with the API server on `address`.
-    pub(crate) fn start_on(guard: Guard, address: Ipv4Addr) -> Self {
+    /// Starts it with the API server on `address`; a silent node is lost after `lost_after`.
+    pub(crate) fn start_on(guard: Guard, address: Ipv4Addr, lost_after: &str) -> Self {
         let authority = Authority::create(&guard.folder().join("pki"));
-        let setup = Setup { guard: &guard, authority: &authority, address };
+        let setup = Setup { guard: &guard, authority: &authority, address, lost_after };
         let etcd = setup.etcd();
         let api = setup.api_server();
         let controllers = setup.controller_manager();
@@ -237,6 +254,7 @@ struct Setup<'a> {
     guard: &'a Guard,
     authority: &'a Authority,
     address: Ipv4Addr,
+    lost_after: &'a str,
 }
 
 impl Setup<'_> {
@@ -291,6 +309,7 @@ impl Setup<'_> {
         let config = self.kubeconfig("kube-controller-manager.kubeconfig", user, None);
         let mut command = self.guard.command(program("kube-controller-manager"));
         command.args(CONTROLLER_MANAGER_FLAGS);
+        command.arg(format!("--node-monitor-grace-period={}", self.lost_after));
         flag(&mut command, "kubeconfig", &config);
         flag(&mut command, "root-ca-file", &self.authority.certificate());
         flag(&mut command, "service-account-private-key-file", &folder.join("pki/service-accounts.key"));
@@ -335,9 +354,7 @@ const CONTROLLER_MANAGER_FLAGS: &[&str] = &[
     "--use-service-account-credentials",
     "--leader-elect=false",
     "--secure-port=0",
-    // A lost node is noticed after eight seconds; the default is fifty.
     "--node-monitor-period=1s",
-    "--node-monitor-grace-period=8s",
     "--profiling=false",
 ];
 

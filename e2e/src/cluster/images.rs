@@ -1,4 +1,5 @@
-//! The images that a cluster itself needs, built from scratch without a daemon, and kept beside the programs.
+//! Images: those that a cluster itself needs, built from scratch without a daemon and kept beside the programs; and
+//! Weir's own, as `make images` built them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,28 @@ pub(crate) fn of_the_cluster() -> Vec<PathBuf> {
     [("pause", PAUSE), ("coredns", COREDNS), ("probe", PROBE)]
         .map(|(name, image)| of_program(name, image))
         .into()
+}
+
+/// Weir's own images.
+pub const OWN: [&str; 2] = ["weir", "weir-operator"];
+
+/// What a pod calls an image of [`OWN`].
+#[must_use]
+pub fn name(own: &str) -> String {
+    format!("{own}:{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The archive of an image of [`OWN`], for [`super::Cluster::load_image`].
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn archive(own: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its path");
+    let folder = test.ancestors().nth(3).expect("tests lie in target/<profile>/deps").join("images");
+    let path = folder.join(format!("{own}.tar"));
+    assert!(path.is_file(), "{} is not there: run `make images PROFILE=image`", path.display());
+    path
 }
 
 fn of_program(name: &str, image: &str) -> PathBuf {

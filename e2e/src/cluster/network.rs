@@ -53,6 +53,9 @@ impl Network {
         ip(&["netns", "add", &space]);
         ip(&["-n", &space, "link", "set", "lo", "up"]);
         self.plug(&space, node, &self.slot.node(number).to_string());
+        // A Service's address is replaced only after a route to it was found.
+        let services = format!("{}/24", self.slot.service(0));
+        ip(&["-n", &space, "route", "add", &services, "via", &self.slot.host().to_string()]);
         let mut forward = Command::new("ip");
         forward.args(["netns", "exec", &space, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
         crate::program::output_of(forward);
@@ -75,7 +78,6 @@ impl Network {
     /// Connects a namespace of a test's own, as the interface `eth0`, with an address that nodes and machine reach.
     pub(crate) fn add_guest(&self, guest: &Namespace, number: u8) {
         self.plug(guest.name(), &format!("guest{number}"), &self.slot.guest(number).to_string());
-        ip(&["-n", guest.name(), "route", "add", "default", "via", &self.slot.host().to_string()]);
     }
 
     /// Pulls a node's cable, or plugs it in again.

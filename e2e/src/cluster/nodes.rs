@@ -10,6 +10,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node as Object, Pod};
 use kube::api::{Api, DeleteParams};
 
+use super::control_plane::SOON;
 use super::guard::Guard;
 use super::network::Network;
 use super::node::Node;
@@ -53,7 +54,7 @@ impl Cluster {
         let guard = Guard::hold();
         let slot = guard.slot();
         let network = Network::create(slot);
-        let plane = ControlPlane::start_on(guard, slot.host());
+        let plane = ControlPlane::start_on(guard, slot.host(), SOON);
         let (guests, images) = (AtomicU8::new(0), Mutex::new(images));
         let cluster = Self { nodes: Mutex::default(), images, guests, network, plane };
         for _ in 0..nodes {
@@ -157,7 +158,7 @@ impl Cluster {
     }
 
     /// Connects a namespace of a test's own to the nodes' network, for an exporter; gives the address that it got.
-    /// Nodes are reached at their addresses, pods by way of the machine.
+    /// Nodes are reached at their addresses.
     ///
     /// # Panics
     /// When `ip` fails, and after a hundred of them.
