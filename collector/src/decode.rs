@@ -113,6 +113,8 @@ pub struct Decoder {
     decapsulation: Decapsulation,
     expired_ms: u64,
     refused: Vec<Refused>,
+    /// Streams whose facts were reported and are void.
+    ended: Vec<Key>,
 }
 
 impl Decoder {
@@ -125,6 +127,7 @@ impl Decoder {
             decapsulation: Decapsulation::default(),
             expired_ms: 0,
             refused: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -139,6 +142,9 @@ impl Decoder {
     /// Ends a connection: its streams with their templates, and what its options told.
     pub fn close(&mut self, listener: u16, exporter: IpAddr, port: u16) {
         for (stream, key) in self.streams.close(listener, exporter, port) {
+            if self.streams.at(stream).was_told() {
+                self.ended.push(key);
+            }
             let open = self.streams.at(stream).sequence.close_open();
             self.sets.forget(&Evicted { at: stream, key, open }, &mut self.streams);
         }
@@ -213,11 +219,13 @@ impl Decoder {
     }
 
     /// What is known of the streams about which something changed since the last call, or was repeated after a
-    /// while: their templates and what their options told.
+    /// while: their templates and what their options told. Of those that have ended: nothing.
     pub fn take_facts(&mut self, listeners: &[ListenerConfig]) -> Vec<StreamFacts> {
         let names: Vec<&str> = listeners.iter().map(|listener| listener.name.as_str()).collect();
         let changed = self.streams.take_changed(FACTS, &names).into_iter();
-        let (mut taken, mut bytes) = (Vec::new(), 0);
+        let name = |key: &Key| names.get(usize::from(key.listener)).copied().unwrap_or("unknown");
+        let ended = self.ended.drain(..).map(|key| StreamFacts::new(key.named(name(&key)), 0, None));
+        let (mut taken, mut bytes) = (ended.collect::<Vec<_>>(), 0);
         for (at, facts) in changed {
             if bytes > FACT_BYTES {
                 self.streams.change(at);
@@ -242,6 +250,15 @@ impl Decoder {
                 self.sets.keep(key, facts);
             }
         }
+    }
+
+    /// What connections of an earlier run of the edge taught is void: they ended with it.
+    pub fn end_facts<'a>(
+        &mut self,
+        listeners: &[ListenerConfig],
+        facts: impl IntoIterator<Item = &'a StreamFacts>,
+    ) {
+        self.ended.extend(facts.into_iter().filter_map(|facts| key(listeners, &facts.key)));
     }
 
     /// Decodes one message and gives back the bytes that follow it.

@@ -12,7 +12,7 @@ mod spool;
 mod watermarks;
 
 pub use http::HttpUpstream;
-pub use merge::merged;
+pub use merge::{merged, without_counts};
 pub use report::run as report;
 pub use send::run;
 pub use spool::{Limits, Spool, SpoolError};

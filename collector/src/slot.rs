@@ -7,6 +7,7 @@
 //! stages share beside [`crate::flow`].
 
 mod codec;
+mod dropped;
 mod facts;
 mod interface;
 mod kept;
@@ -15,6 +16,7 @@ mod stream;
 
 pub(crate) use codec::inflate;
 pub use codec::{DecodeError, MAX_BLOCK_BYTES, decode, decode_provisional, encode, encode_provisional};
+pub use dropped::{DropReason, Dropped, Lost};
 pub use facts::{NameFact, NameOf, RateFact, RateOf, StreamFacts, TemplateFact};
 pub use interface::{InterfaceReport, Octets};
 pub use kept::KeptFacts;
@@ -201,33 +203,6 @@ pub fn add_by_place(totals: &mut Vec<u64>, more: &[u64]) {
     totals.resize(totals.len().max(more.len()), 0);
     for (total, more) in totals.iter_mut().zip(more) {
         *total = total.saturating_add(*more);
-    }
-}
-
-/// What a spool that was full, or could not write, gave up: the counts of these blocks are lost, their
-/// stream and listener reports are not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dropped {
-    /// Blocks given up.
-    pub blocks: u64,
-    /// Flow records that they had counted; unknown for damaged blocks.
-    pub records: u64,
-    /// Unix milliseconds of the first slot given up; 0: none, or unknown.
-    pub from_ms: u64,
-    /// Unix milliseconds of the end of the last one.
-    pub to_ms: u64,
-}
-
-impl Dropped {
-    /// Adds what another block gave up.
-    pub fn add(&mut self, other: &Self) {
-        self.blocks = self.blocks.saturating_add(other.blocks);
-        self.records = self.records.saturating_add(other.records);
-        self.from_ms = match (self.from_ms, other.from_ms) {
-            (0, from) | (from, 0) => from,
-            (a, b) => a.min(b),
-        };
-        self.to_ms = self.to_ms.max(other.to_ms);
     }
 }
 

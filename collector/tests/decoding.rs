@@ -4,6 +4,8 @@
 mod applications;
 #[path = "decoding/ceilings.rs"]
 mod ceilings;
+#[path = "decoding/corners.rs"]
+mod corners;
 #[path = "decoding/counters.rs"]
 mod counters;
 #[path = "decoding/differential.rs"]
@@ -34,6 +36,8 @@ mod sampling;
 mod sections;
 #[path = "decoding/sequence.rs"]
 mod sequence;
+#[path = "decoding/session.rs"]
+mod session;
 #[path = "decoding/template_state.rs"]
 mod template_state;
 #[path = "decoding/templates.rs"]

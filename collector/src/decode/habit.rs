@@ -95,6 +95,11 @@ impl Habit {
         (self.unit != own(self.protocol)).then_some(self.unit)
     }
 
+    /// Whether the administrator says what the unit is.
+    pub(super) fn is_stated(&self) -> bool {
+        self.stated
+    }
+
     /// Judges by what the administrator says, or by what is seen; `true` when that changes the unit.
     pub(super) fn state(&mut self, stated: Option<Stated>) -> bool {
         let was = self.unit;
@@ -167,6 +172,6 @@ fn steps(unit: Numbering, held: Held) -> Option<u32> {
         Numbering::Records => Some(held.records),
         Numbering::AllRecords => Some(held.all),
         Numbering::Still => Some(0),
-        Numbering::Contradicted | Numbering::Ignored => None,
+        Numbering::Contradicted | Numbering::Ignored | Numbering::Shared | Numbering::Elsewhere => None,
     }
 }

@@ -31,6 +31,18 @@ pub(super) enum Arrival {
     Duplicate,
 }
 
+/// Whether a stream's numbers are those of other domains too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shared {
+    /// They are its own.
+    #[default]
+    No,
+    /// All of them are judged on this stream.
+    Leads,
+    /// They are judged on another one.
+    Follows,
+}
+
 /// A datagram that came, and what is known before its records are read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
@@ -68,6 +80,7 @@ pub(super) struct Sequence {
     /// The last datagram did not advance the number: its duplicate carries the next one.
     stood: bool,
     habit: Habit,
+    shared: Shared,
     /// What earlier cuts took of this epoch.
     epoch: Epoch,
     epochs: u32,
@@ -106,6 +119,7 @@ impl Sequence {
             gap: 0,
             stood: false,
             habit: Habit::new(protocol, None),
+            shared: Shared::No,
             epoch: Epoch::default(),
             epochs: 0,
             recent: None,
@@ -114,12 +128,18 @@ impl Sequence {
 
     /// Continues from what an earlier run of the edge saw, so that what was missed meanwhile is told as missing.
     pub(super) fn resume(protocol: Protocol, mark: &Watermark) -> Self {
+        let (shared, nonstandard) = match mark.nonstandard {
+            Some(Numbering::Elsewhere) => return Self::new(protocol),
+            Some(Numbering::Shared) => (Shared::Leads, None),
+            own => (Shared::No, own),
+        };
         Self {
             next: mark.next,
             first: mark.epoch.first,
             last_ms: mark.last_ms,
             started: true,
-            habit: Habit::new(protocol, mark.nonstandard),
+            habit: Habit::new(protocol, nonstandard),
+            shared,
             epoch: mark.epoch,
             ..Self::new(protocol)
         }
@@ -137,7 +157,32 @@ impl Sequence {
 
     /// The same, unless it is the protocol's own.
     pub(super) fn nonstandard(&self) -> Option<Numbering> {
-        self.habit.nonstandard()
+        match self.shared {
+            Shared::No => self.habit.nonstandard(),
+            Shared::Leads => Some(Numbering::Shared),
+            Shared::Follows => Some(Numbering::Elsewhere),
+        }
+    }
+
+    /// Whether its numbers are those of other domains too.
+    pub(super) fn shared(&self) -> Shared {
+        self.shared
+    }
+
+    /// Whether the administrator says what the numbers count.
+    pub(super) fn is_stated(&self) -> bool {
+        self.habit.is_stated()
+    }
+
+    /// Begins anew where that changes; gives the unread sets that no number of this stream will tell of.
+    pub(super) fn share(&mut self, shared: Shared, tally: &mut Tally) -> Option<u64> {
+        if self.shared == shared {
+            return None;
+        }
+        (self.shared, self.started) = (shared, false);
+        tally.forget_sequence();
+        self.epoch = Epoch { since_ms: self.last_ms, ..Epoch::default() };
+        self.open.take().map(|(group, _)| group)
     }
 
     /// Which epoch this is; for [`Sequence::correct`].
@@ -194,8 +239,8 @@ impl Sequence {
         self.told.take()
     }
 
-    /// Counts the units of a datagram that [`Sequence::arrive`] let through, once they are known.
-    pub(super) fn settle(&mut self, arrival: Arrival, mark: Mark, held: Held, tally: &mut Tally) {
+    /// Counts the units of a datagram that [`Sequence::arrive`] let through, once they are known, and gives them.
+    pub(super) fn settle(&mut self, arrival: Arrival, mark: Mark, held: Held, tally: &mut Tally) -> u32 {
         let units = self.habit.settle(mark.number, held);
         let number = self.normal(mark);
         tally.received += u64::from(units);
@@ -215,13 +260,14 @@ impl Sequence {
                 tally.missing -= i64::from(units);
                 self.recent().fill_gap(number, units);
             }
-            Arrival::Duplicate => return,
+            Arrival::Duplicate => return units,
         }
         let recent = self.recent();
         let at = recent.at % RECENT;
         recent.prints[at] = mark.print;
         recent.units[at] = u16::try_from(units).unwrap_or(u16::MAX);
         recent.at = recent.at.wrapping_add(1);
+        units
     }
 
     /// Says that the datagram just settled also held sets (`group`) whose records could not be counted, at most

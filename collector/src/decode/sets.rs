@@ -20,8 +20,8 @@ use super::reader::Reader;
 use super::reason::{Rejected, Undecodable};
 use super::records::{Ends, Records};
 use super::resume::{Return, Saved};
-use super::sequence::{Arrival, Mark};
-use super::streams::{Evicted, Key, Streams};
+use super::sequence::Arrival;
+use super::streams::{Evicted, Judged, Key, Streams};
 use super::template::{self, Definition, Field, Kind};
 use super::templates::{Announced, Learned, Templates};
 use super::unread::Unread;
@@ -54,6 +54,8 @@ pub(super) struct Sets {
 struct Message {
     key: Key,
     stream: u32,
+    /// Where its number is judged.
+    judge: u32,
     received_ms: u64,
     sequence: u32,
     clock: Clock,
@@ -83,6 +85,7 @@ impl Message {
         Self {
             key,
             stream,
+            judge: stream,
             received_ms,
             sequence,
             clock,
@@ -133,22 +136,25 @@ impl Sets {
         if let Some(gone) = streams.take_evicted() {
             self.forget(&gone, streams);
         }
-        let stream = streams.at(at);
-        let restarts = stream.tally.restarts;
-        let (arrival, mark) = stream.arrive(bytes, header.sequence, 0);
-        if arrival == Arrival::Duplicate {
+        let judged = streams.arrive(at, bytes, header.sequence);
+        for group in streams.take_orphans() {
+            self.unread.tell(group, None, true, streams);
+        }
+        if judged.arrival == Arrival::Duplicate {
             return Ok(header.rest);
         }
-        let restarted = stream.tally.restarts > restarts;
+        let restarted = judged.restarted;
+        let stream = streams.at(at);
         let boot_ms = header.clock.boot_ms();
         let since_ms = stream.resumed_ms.take();
         let moved = stream.started(boot_ms);
-        if let Some(told) = stream.sequence.take_told() {
+        if let Some(told) = streams.at(judged.by).sequence.take_told() {
             self.unread.tell(told.group, told.records, true, streams);
         }
         self.facts.attend(at, &key);
         let clock = Clock { init_ms: self.facts.init_ms(at), ..header.clock };
         let mut message = Message::new(key, at, datagram.received_ms, header.sequence, clock);
+        message.judge = judged.by;
         message.promised = header.promised;
         if moved || restarted || since_ms.is_some() {
             let now_ms = datagram.received_ms;
@@ -159,7 +165,7 @@ impl Sets {
         if header.absent > 0 {
             self.lose(&mut message, Undecodable::Truncated, header.absent, streams);
         }
-        self.settle(&message, arrival, mark, streams);
+        self.settle(&message, judged, streams);
         Ok(header.rest)
     }
 
@@ -196,7 +202,7 @@ impl Sets {
 
     /// Counts a set, or a part of one, that never can be read.
     fn lose(&mut self, message: &mut Message, reason: Undecodable, bytes: usize, streams: &mut Streams) {
-        let (at, key) = (message.stream, message.key);
+        let (at, key) = ((message.stream, message.judge), message.key);
         let group = *message.unread.get_or_insert_with(|| self.unread.open(at, key, streams));
         message.unread_bytes += bytes;
         self.unread.lose(group, reason, bytes, streams);
@@ -204,15 +210,17 @@ impl Sets {
 
     /// v9 numbers packets and counts the records in each; IPFIX numbers data records: those of unread sets are
     /// told by the next number.
-    fn settle(&mut self, message: &Message, arrival: Arrival, mark: Mark, streams: &mut Streams) {
-        let stream = streams.at(message.stream);
+    fn settle(&mut self, message: &Message, judged: Judged, streams: &mut Streams) {
         let Message { flows, records, templates, .. } = *message;
-        stream.tally.records_received += i64::from(records - message.replayed);
-        stream.settle(arrival, mark, Held { flows, records, all: records.saturating_add(templates) });
-        let Some(group) = message.unread.filter(|group| self.unread.is_open(*group)) else { return };
+        streams.at(message.stream).tally.records_received += i64::from(records - message.replayed);
+        let unread = message.unread.filter(|group| self.unread.is_open(*group));
+        let held = Held { flows, records, all: records.saturating_add(templates) };
+        streams.settle(message.stream, judged, held, unread.is_none());
+        let Some(group) = unread else { return };
+        let stream = streams.at(judged.by);
         let unit = stream.sequence.unit();
         let counts_records = matches!(unit, Numbering::Flows | Numbering::Records | Numbering::AllRecords);
-        if counts_records && arrival == Arrival::Forward && !stream.is_unknown() {
+        if counts_records && judged.arrival == Arrival::Forward && !stream.is_unknown() {
             let most = message.unread_bytes.div_ceil(SMALLEST_RECORD);
             return stream.sequence.leave_open(group, u32::try_from(most).unwrap_or(u32::MAX));
         }
@@ -384,7 +392,8 @@ impl Sets {
     fn wait(&mut self, message: &mut Message, id: u16, body: &[u8], streams: &mut Streams) {
         streams.at(message.stream).tally.unknown_template_sets += 1;
         let (at, key) = (message.stream, message.key);
-        let unread = *message.unread.get_or_insert_with(|| self.unread.open(at, key, streams));
+        let judge = message.judge;
+        let unread = *message.unread.get_or_insert_with(|| self.unread.open((at, judge), key, streams));
         let set = Set {
             stream: at,
             key,

@@ -7,6 +7,7 @@
 //! decoded as far as that needs no state, and counted on one stream `unknown`.
 
 mod limits;
+mod session;
 mod stream;
 
 pub use limits::Limits;
@@ -21,7 +22,9 @@ use super::reason::Undecodable;
 use super::sequence::{Sequence, Watermark};
 use super::stated::StatedUnits;
 use crate::flow::Protocol;
-use crate::slot::{StreamFacts, StreamReport, Waiting};
+use crate::slot::{Numbering, StreamFacts, StreamKey, StreamReport, Waiting};
+pub(super) use session::Judged;
+use session::Session;
 use stream::Standing;
 pub(super) use stream::Stream;
 
@@ -49,6 +52,20 @@ pub(super) struct Key {
     pub(super) agent: Option<IpAddr>,
 }
 
+impl Key {
+    /// The same, under the listener's name.
+    pub(super) fn named(&self, listener: &str) -> StreamKey {
+        StreamKey {
+            listener: listener.to_owned(),
+            exporter: self.exporter,
+            port: self.port,
+            protocol: self.protocol.name().to_owned(),
+            domain: self.domain,
+            agent: self.agent,
+        }
+    }
+}
+
 /// A stream that lost its place: what others keep of it is void.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Evicted {
@@ -74,6 +91,11 @@ pub(super) struct Streams {
     evicted: Option<Evicted>,
     /// Streams of connections that have ended: their places are free once their counts are taken.
     closed: Vec<u32>,
+    /// By the key of the port, without its domain.
+    session_of: HashMap<Key, usize, foldhash::fast::RandomState>,
+    sessions: Vec<Session>,
+    free_sessions: Vec<usize>,
+    orphans: Vec<u64>,
     /// When the table was last searched for a place: for strangers, and for named sources.
     searched_ms: [u64; 2],
 }
@@ -105,6 +127,10 @@ impl Streams {
             last: None,
             evicted: None,
             closed: Vec::new(),
+            session_of: HashMap::default(),
+            sessions: Vec::new(),
+            free_sessions: Vec::new(),
+            orphans: Vec::new(),
             searched_ms: [0; 2],
         }
     }
@@ -118,6 +144,7 @@ impl Streams {
         for stream in self.streams.iter_mut().skip(1) {
             stream.sequence.state(self.stated.of(&stream.key), &mut stream.tally);
         }
+        self.part_stated();
     }
 
     /// Where a stream's sequence continues after a restart of the edge. Kept for as many as have a place. What
@@ -194,6 +221,9 @@ impl Streams {
             self.newcomers.retain(|newcomer| *newcomer != at);
             ended.push((at, stream.key));
         }
+        for (at, _) in &ended {
+            self.leave(*at);
+        }
         self.closed.extend(ended.iter().map(|(at, _)| *at));
         self.last = None;
         ended
@@ -267,7 +297,7 @@ impl Streams {
             }
             stream.told_ms = stream.last_ms;
             let name = listeners.get(usize::from(stream.key.listener)).copied().unwrap_or("unknown");
-            taken.push((*at, StreamFacts::new(stream.key(name), stream.last_ms, stream.boot_ms)));
+            taken.push((*at, StreamFacts::new(stream.key.named(name), stream.last_ms, stream.boot_ms)));
             false
         });
         taken
@@ -293,7 +323,9 @@ impl Streams {
         let standing = if named { Standing::Named } else { Standing::Newcomer };
         let mut stream = Stream::new(key, now_ms, standing, sequence);
         stream.sequence.state(self.stated.of(&key), &mut stream.tally);
-        stream.resumed_ms = watermark.map(|mark| mark.last_ms);
+        // Whether a domain goes on that is numbered with another one cannot be told.
+        let goes_on = watermark.filter(|mark| mark.nonstandard != Some(Numbering::Elsewhere));
+        stream.resumed_ms = goes_on.map(|mark| mark.last_ms);
         if !named {
             self.newcomers.push(at);
         }
@@ -305,6 +337,7 @@ impl Streams {
             }
             None => self.streams.push(stream),
         }
+        self.join(at);
         at
     }
 
@@ -352,6 +385,7 @@ impl Streams {
     }
 
     fn forget(&mut self, at: u32) {
+        self.leave(at);
         let stream = &mut self.streams[at as usize];
         let key = stream.key;
         self.evicted = Some(Evicted { at, key, open: stream.sequence.close_open() });

@@ -21,6 +21,8 @@ pub(super) struct Unread {
 struct Group {
     stream: u32,
     key: Key,
+    /// The stream on which the numbers are judged, and its key.
+    judge: (u32, Key),
     /// The sequence's epoch when it came.
     epoch: u32,
     told: Told,
@@ -43,11 +45,12 @@ enum Told {
 }
 
 impl Unread {
-    /// A new group of a stream; gives its number.
-    pub(super) fn open(&mut self, stream: u32, key: Key, streams: &mut Streams) -> u64 {
+    /// A new group of a stream whose numbers are judged on another, or the same; gives its number.
+    pub(super) fn open(&mut self, (stream, judge): (u32, u32), key: Key, streams: &mut Streams) -> u64 {
         self.last += 1;
-        let epoch = streams.at(stream).sequence.epoch();
-        let group = Group { stream, key, epoch, told: Told::NotYet, left: 0, waiting: 0, lost: None };
+        let judged = streams.at(judge);
+        let (epoch, judge) = (judged.sequence.epoch(), (judge, judged.key));
+        let group = Group { stream, key, judge, epoch, told: Told::NotYet, left: 0, waiting: 0, lost: None };
         self.groups.insert(self.last, group);
         self.last
     }
@@ -110,7 +113,8 @@ impl Unread {
             Told::NotYet => {
                 let stream = known.stream(streams);
                 stream.tally.records_received += i64::from(records);
-                stream.sequence.advance(group, records, done, &mut stream.tally);
+                let judge = known.judge(streams);
+                judge.sequence.advance(group, records, done, &mut judge.tally);
                 if done {
                     self.groups.remove(&group);
                 }
@@ -162,10 +166,15 @@ impl Group {
         streams.at(at)
     }
 
+    fn judge<'a>(&self, streams: &'a mut Streams) -> &'a mut Stream {
+        let at = streams.recall(self.judge.0, &self.judge.1);
+        streams.at(at)
+    }
+
     /// Its sets held more records than was told, or fewer.
     fn correct(&self, more: i64, epoch: u32, beyond: bool, streams: &mut Streams) {
-        let stream = self.stream(streams);
-        stream.tally.records_received += more;
-        stream.sequence.correct(more, epoch, beyond, &mut stream.tally);
+        self.stream(streams).tally.records_received += more;
+        let judge = self.judge(streams);
+        judge.sequence.correct(more, epoch, beyond, &mut judge.tally);
     }
 }

@@ -4,8 +4,8 @@
 //! A new plan makes a cut at once, and takes effect in every worker right behind that cut: a block is counted by
 //! one plan. The first worker's clock says which time is covered; the others add only what they counted.
 
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use super::stages::Stages;
 use super::wanted::Wanted;
 use super::worker::{Order, unix_ms};
 use crate::ship::{self, Handover};
-use crate::slot::{Block, Provisional};
+use crate::slot::{Block, DropReason, Provisional};
 use crate::socket::Waker;
 use crate::telemetry::Repeated;
 
@@ -30,7 +30,7 @@ const CUT: Duration = Duration::from_secs(2);
 /// How often the open slots' provisional values are sent; also how late a cut may be.
 const TICK: Duration = Duration::from_secs(1);
 
-/// After so long without a place in the spool, what was counted is dropped, so that memory stays bounded.
+/// After so long without a place in the spool, what was counted is given up, so that memory stays bounded.
 const STALL: Duration = Duration::from_secs(600);
 
 /// Cuts that wait for the spool; while it is full the workers go on counting into the next cut.
@@ -63,6 +63,26 @@ pub(super) struct Cutter {
     /// Unix ms of the end of the slot that the last cut lies in.
     slot_end_ms: u64,
     stalls: Repeated,
+    /// How long what was counted waits for a place in the spool.
+    pub(super) patience: Duration,
+    /// The reports of what was given up since the spool took a cut last: they go with the next one.
+    given_up: Option<Block>,
+    trouble: Trouble,
+}
+
+/// What keeps cuts from the spool, in words; for health.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+
+impl Trouble {
+    /// The trouble now.
+    pub(super) fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, trouble: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
 }
 
 impl Cutter {
@@ -89,7 +109,15 @@ impl Cutter {
             output,
             last_cut: Instant::now(),
             stalls: Repeated::every(Duration::from_secs(10)),
+            patience: STALL,
+            given_up: None,
+            trouble: Trouble::default(),
         }
+    }
+
+    /// Where it says what keeps cuts from the spool.
+    pub(super) fn trouble(&self) -> Trouble {
+        self.trouble.clone()
     }
 
     /// Cuts until `stop` ends; then once more, after the workers have read what the kernel held.
@@ -165,18 +193,40 @@ impl Cutter {
         if let Ok(place) = self.output.clone().try_reserve_owned() {
             let block = self.block(|reply| Order::Cut(reply, next.cloned())).await?;
             self.note_addresses(&block);
+            let block = self.with_given_up(block);
             place.send(Handover::Cut(Box::new(block)));
+            self.trouble.set(None);
             return Ok(true);
         }
+        self.stall().await.map(|()| false)
+    }
+
+    /// The spool has no place.
+    async fn stall(&mut self) -> Result<(), Gone> {
+        let waiting = self.last_cut.elapsed().as_secs();
         if let Some(unsaid) = self.stalls.pass() {
-            let waiting = self.last_cut.elapsed().as_secs();
             warn!(waiting, unsaid, "the spool is slow: this cut waits");
         }
-        if self.last_cut.elapsed() > STALL {
-            let lost = self.block(|reply| Order::Cut(reply, None)).await?;
-            error!(slots = lost.additions.len(), "the spool stands still: what was counted is dropped");
+        if self.given_up.is_none() {
+            self.trouble.set(Some(format!("the spool is slow: what was counted waits for {waiting} s")));
         }
-        Ok(false)
+        if self.last_cut.elapsed() > self.patience {
+            let lost = self.block(|reply| Order::Cut(reply, None)).await?;
+            let lost = self.with_given_up(ship::without_counts(&lost, DropReason::SpoolStalled));
+            let (blocks, records) = (lost.dropped.blocks(), lost.dropped.records());
+            error!(blocks, records, "the spool stands still: what was counted is given up");
+            let text = format!("the spool stands still: {records} records are given up so far");
+            self.trouble.set(Some(text));
+            self.given_up = Some(lost);
+        }
+        Ok(())
+    }
+
+    /// The block with the reports of what was given up before it.
+    fn with_given_up(&mut self, block: Block) -> Block {
+        let Some(given_up) = self.given_up.take() else { return block };
+        let slot_ms = block.slot_ms;
+        ship::merged(&[given_up, block], slot_ms).unwrap_or_default()
     }
 
     fn note_addresses(&mut self, block: &Block) {
@@ -204,6 +254,7 @@ impl Cutter {
 
     async fn last(mut self) {
         let Ok(block) = self.block(Order::Stop).await else { return error!("the last cut is lost") };
+        let block = self.with_given_up(block);
         if self.output.send(Handover::Cut(Box::new(block))).await.is_err() {
             error!("the spool is gone: the last cut is lost");
         }

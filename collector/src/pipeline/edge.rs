@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::StartError;
-use super::cutter::{Cutter, Hand, QUEUE};
+use super::cutter::{Cutter, Hand, QUEUE, Trouble};
 use super::stages::Stages;
 use super::wanted::Wanted;
 use super::worker::Worker;
@@ -33,6 +33,7 @@ pub struct Edge {
     shipping: JoinHandle<()>,
     reporting: JoinHandle<()>,
     status: Arc<Mutex<Status>>,
+    stalled: Trouble,
     listeners: Vec<Bound>,
 }
 
@@ -66,6 +67,7 @@ impl Edge {
         let (output, input) = mpsc::channel(QUEUE);
         let (stop, mut stopped) = watch::channel(false);
         let cutter = Cutter::new(name, hands, orders, report.clone(), output);
+        let stalled = cutter.trouble();
         let cutting = tokio::spawn(async move {
             // A sender that is gone stops too.
             let stopped = async { _ = stopped.wait_for(|stopped| *stopped).await };
@@ -74,7 +76,7 @@ impl Edge {
         let status = Arc::new(Mutex::new(Status::default()));
         let reporting = tokio::spawn(ship::report(Arc::clone(&upstream), reports));
         let shipping = tokio::spawn(ship::run(spool, input, upstream, Arc::clone(&status)));
-        Ok(Self { wanted, report, stop, cutting, shipping, reporting, status, listeners: bound })
+        Ok(Self { wanted, report, stop, cutting, shipping, reporting, status, stalled, listeners: bound })
     }
 
     /// How each listener is called, over what and where it listens.
@@ -100,7 +102,10 @@ impl Edge {
 
     /// How the spool stands.
     pub fn status(&self) -> Status {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A spool that hangs does not say so itself.
+        status.trouble = self.stalled.get().or(status.trouble);
+        status
     }
 
     /// Whether a part has ended that should run: the process must end too.
@@ -152,13 +157,19 @@ pub(super) fn hire(
         let mut decoder = Decoder::new(Limits::default().shared_by(workers));
         let own = |key: &StreamKey| socket::owner(key.exporter, workers) == index;
         decoder.restore_watermarks(&config.listeners, marks.iter().filter(|report| own(&report.key)));
-        let facts = facts.iter().filter(|facts| own(&facts.key)).cloned();
-        decoder.restore_facts(&config.listeners, facts);
+        let over_tcp = |key: &StreamKey| {
+            let mut tcp = config.listeners.iter().filter(|listener| listener.transport == Transport::Tcp);
+            tcp.any(|listener| listener.name == key.listener)
+        };
+        let (ended, facts): (Vec<_>, Vec<_>) =
+            facts.iter().filter(|facts| own(&facts.key)).partition(|facts| over_tcp(&facts.key));
+        decoder.restore_facts(&config.listeners, facts.into_iter().cloned());
         let stages = Stages::sharing(config, &places)?;
         // One order at a time is under way; the second place is never taken.
         let (orders, taken) = sync_channel(2);
         let waker = receiver.waker();
-        let connected = Decoder::of_connections(Limits::CONNECTIONS);
+        let mut connected = Decoder::of_connections(Limits::CONNECTIONS);
+        connected.end_facts(&config.listeners, ended);
         let worker = Worker::new(receiver, (decoder, connected), stages, Arc::clone(config), taken);
         let thread = std::thread::Builder::new().name(format!("receive-{index}"));
         let thread = thread.spawn(move || worker.run()).map_err(StartError::Thread)?;

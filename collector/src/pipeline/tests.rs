@@ -1,11 +1,12 @@
 //! Real datagrams of every protocol over real sockets, through the workers and the cutter.
 
 mod acknowledge;
+mod connections;
 mod coverage;
+mod stall;
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
@@ -21,14 +22,14 @@ use flow_generator::encode::{Encoder, Identity, encoder};
 use flow_generator::traffic::Model;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::cutter::{Cutter, QUEUE};
+use super::cutter::{Cutter, QUEUE, Trouble};
 use super::edge::hire;
 use super::stages::Stages;
 use super::wanted::Wanted;
 use super::worker::{Order, Worker, unix_ms};
 use crate::decode::{Decoder, Limits};
 use crate::ship::Handover;
-use crate::slot::{Block, Counters, LIVE, Tally, add_reasons};
+use crate::slot::{Block, Counters, LIVE, StreamFacts};
 use crate::socket;
 
 const SPOKEN: [Spoken; 4] = [Spoken::Netflow5, Spoken::Netflow9, Spoken::Ipfix, Spoken::Sflow];
@@ -138,20 +139,30 @@ struct Rig {
     report: watch::Receiver<EdgeReport>,
     stop: oneshot::Sender<()>,
     blocks: mpsc::Receiver<Handover>,
+    trouble: Trouble,
 }
 
 impl Rig {
     fn start(workers: usize) -> Self {
+        Self::resume(workers, &[], (QUEUE, Duration::from_secs(600)))
+    }
+
+    /// With what exporters had taught an earlier run, and a cutter with so many places for cuts, which waits for one
+    /// so long.
+    fn resume(workers: usize, facts: &[StreamFacts], (places, patience): (usize, Duration)) -> Self {
         let config = Arc::new(config(services()));
         let (bound, receivers) = socket::open(&config.listeners, 4 << 20, workers).unwrap();
-        let hands = hire(&config, receivers, (&[], &[])).unwrap();
+        let hands = hire(&config, receivers, (&[], facts)).unwrap();
         let (wanted, orders) = watch::channel(Arc::new(EdgeConfig::clone(&config).into()));
         let (told, report) = watch::channel(EdgeReport::default());
-        let (output, blocks) = mpsc::channel(QUEUE);
+        let (output, blocks) = mpsc::channel(places);
         let (stop, stopped) = oneshot::channel();
-        let cutter = Cutter::new("edge", hands, orders, told, output);
+        let mut cutter = Cutter::new("edge", hands, orders, told, output);
+        cutter.patience = patience;
+        let trouble = cutter.trouble();
         tokio::spawn(cutter.run(async { _ = stopped.await }));
-        Self { port: bound[0].address.port(), tcp: bound[1].address.port(), wanted, report, stop, blocks }
+        let [port, tcp] = [bound[0].address.port(), bound[1].address.port()];
+        Self { port, tcp, wanted, report, stop, blocks, trouble }
     }
 
     async fn block(&mut self) -> Option<Block> {
@@ -324,113 +335,4 @@ fn from_socket_to_account_no_memory_is_taken_once_the_exporters_are_known() {
             return assert_eq!(taken, 0, "allocations for 200 datagrams of v5, v9, IPFIX and sFlow");
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ipfix_over_tcp_counts_beside_udp_up_to_the_last_message_with_any_number_of_workers() {
-    let mut counted = Vec::new();
-    for workers in [1, 4] {
-        let rig = Rig::start(workers);
-        let mut exporters: Vec<_> = (1..=4).map(|number| Exporter::new(Spoken::Ipfix, number)).collect();
-        let mut beside = Exporter::new(Spoken::Netflow5, 5);
-        let connect = |_| {
-            let stream = TcpStream::connect(("127.0.0.1", rig.tcp)).unwrap();
-            // Else the sender's kernel keeps the last part back until the one before is acknowledged.
-            stream.set_nodelay(true).unwrap();
-            stream
-        };
-        let mut streams: Vec<_> = (0..4).map(connect).collect();
-        for round in 0..50 {
-            for (exporter, stream) in exporters.iter_mut().zip(&mut streams) {
-                let message = exporter.datagram(5);
-                exporter.sent += 5;
-                // Some messages come in two parts.
-                let (head, tail) = message.split_at(if round % 3 == 0 { 30 } else { message.len() });
-                stream.write_all(head).unwrap();
-                stream.write_all(tail).unwrap();
-            }
-            beside.send(rig.port);
-        }
-        let blocks = rig.stop().await;
-        let counts = sums(&blocks);
-        assert_eq!(flows_of(LIVE, &counts), sent(&exporters) + beside.sent, "{workers} workers");
-        let listener = |name: &str| {
-            let all = blocks.iter().flat_map(|block| &block.listeners);
-            let mut of_it = all.filter(|report| report.listener == name).cloned();
-            let first = of_it.next().unwrap();
-            of_it.fold(first, |mut sum, more| {
-                sum.add(&more);
-                sum
-            })
-        };
-        let (tcp, udp) = (listener("tcp"), listener("any"));
-        assert_eq!((tcp.datagrams, tcp.connections, tcp.kernel_drops.len()), (200, 4, 0));
-        assert_eq!((udp.datagrams, udp.connections, udp.kernel_drops), (50, 0, vec![0; socket::LANES]));
-        counted.push(counts);
-    }
-    assert_eq!(counted[0], counted[1]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_template_belongs_to_its_connection_and_goes_with_it() {
-    let mut rig = Rig::start(1);
-    let mut exporter = Exporter::new(Spoken::Ipfix, 1);
-    let to = ("127.0.0.1", rig.tcp);
-    let mut first = TcpStream::connect(to).unwrap();
-    let mut other = TcpStream::connect(to).unwrap();
-    // The first message alone announces the templates.
-    first.write_all(&exporter.datagram(5)).unwrap();
-    other.write_all(&exporter.datagram(6)).unwrap();
-    first.write_all(&exporter.datagram(7)).unwrap();
-    drop(first);
-    let mut blocks = vec![rig.block().await.unwrap()];
-    other.write_all(&exporter.datagram(8)).unwrap();
-    drop(other);
-    while !blocks
-        .iter()
-        .flat_map(|block| &block.listeners)
-        .any(|l| l.closed.iter().any(|(_, count)| *count > 0))
-    {
-        blocks.push(rig.block().await.unwrap());
-    }
-    blocks.extend(rig.stop().await);
-    assert_eq!(flows_of(LIVE, &sums(&blocks)), 12);
-    let mut unknown: BTreeMap<u16, u64> = BTreeMap::new();
-    for report in blocks.iter().flat_map(|block| &block.streams) {
-        *unknown.entry(report.key.port).or_default() += report.counts.unknown_template_sets;
-    }
-    let mut unknown: Vec<u64> = unknown.into_values().collect();
-    unknown.sort_unstable();
-    assert_eq!(unknown, [0, 2], "both messages of the other connection");
-}
-
-/// What python-ipfix 0.9.7 writes to a connection: 200 IPv4 records with a field of variable length (some past 255
-/// bytes) and 100 IPv6 records with counters of reduced size, the n-th of n packets and 100 n bytes.
-const OTHERS_STREAM: &[u8] = include_bytes!("../../tests/data/streams/python-ipfix-0.9.7.ipfix");
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_stream_of_another_implementation_is_counted_to_the_byte() {
-    let rig = Rig::start(1);
-    let mut stream = TcpStream::connect(("127.0.0.1", rig.tcp)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    for piece in OTHERS_STREAM.chunks(701) {
-        stream.write_all(piece).unwrap();
-    }
-    drop(stream);
-    let blocks = rig.stop().await;
-    let counts = sums(&blocks);
-    let live = counts.iter().filter(|((profile, ..), _)| profile == LIVE).map(|(_, counters)| counters);
-    let (mut tcp, mut udp) = (Tally::default(), Tally::default());
-    for counters in live {
-        tcp.add(&counters.tcp);
-        udp.add(&counters.udp);
-    }
-    assert_eq!((tcp.flows, udp.flows), (200, 100));
-    assert_eq!((tcp.packets + udp.packets, tcp.bytes + udp.bytes), (45_150, 4_515_000));
-    let mut unread = Vec::new();
-    for report in blocks.iter().flat_map(|block| &block.streams) {
-        assert_eq!(report.counts.missing, 0);
-        add_reasons(&mut unread, &report.counts.faults);
-    }
-    assert_eq!(unread, [("set_too_short".to_owned(), 4)], "four messages end with a set without records");
 }

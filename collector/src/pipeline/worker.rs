@@ -178,7 +178,8 @@ impl Worker {
         for (reasons, more) in rejected.iter_mut().zip(&refused) {
             add_reasons(reasons, more);
         }
-        let facts = self.decoder.take_facts(&self.running.listeners);
+        let mut facts = self.decoder.take_facts(&self.running.listeners);
+        facts.extend(self.connected.take_facts(&self.running.listeners));
         self.name_sources(&mut streams);
         let listeners = self.listeners(rejected);
         let Stages { enrich, accounts, .. } = &mut self.stages;

@@ -9,7 +9,7 @@ use super::interfaces::Interface;
 use super::sources::SourcePace;
 use crate::aggregate::view::{EdgeView, ListenerView, StreamView};
 use crate::flow::Protocol;
-use crate::slot::{self, Numbering, SequenceUnit};
+use crate::slot::{self, Declared, Numbering, SequenceUnit};
 
 /// All streams, listeners and edges that the aggregator has heard of. Counts are sums since it first did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -66,6 +66,11 @@ pub struct Exporter {
     pub bytes: u64,
     /// Template definitions read.
     pub templates: u64,
+    /// Of these, definitions that gave a known number another shape.
+    pub template_changes: u64,
+    /// Of these, definitions that contradict what another port of the exporter announced under the number: each
+    /// port is then read by its own.
+    pub template_conflicts: u64,
     /// Data sets that came before their template.
     pub unknown_template_sets: u64,
     /// Data records in the datagrams received (sFlow: samples), duplicates left out, as far as they can be counted:
@@ -173,22 +178,6 @@ pub struct Samples {
     pub skipped_records: u64,
 }
 
-/// What an exporter says that it lost itself (elements 164 to 168).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Declared {
-    /// Packets that it saw and did not meter.
-    pub ignored_packets: u64,
-    /// Their bytes.
-    pub ignored_bytes: u64,
-    /// Flows that it metered and did not send.
-    pub not_sent_flows: u64,
-    /// Their packets.
-    pub not_sent_packets: u64,
-    /// Their bytes.
-    pub not_sent_bytes: u64,
-}
-
 /// What the sockets of one listener counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -225,10 +214,21 @@ pub struct Edge {
     pub made: u64,
     /// The profiles' generation that it counted by, as 16 hex digits.
     pub generation: String,
-    /// Blocks that its spool gave up because it was full or could not be written.
+    /// Blocks that it gave up, because its spool was full, hung or could not be written.
     pub dropped_blocks: u64,
     /// Flow records that those blocks had counted: decoded, but in no series.
     pub dropped_records: u64,
+    /// Both by reason: `spool_full`, `disk_refused`, `spool_stalled`, `damaged`, `overlap`, `gap`.
+    pub dropped: BTreeMap<String, GivenUp>,
+}
+
+/// Blocks that an edge gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GivenUp {
+    /// How many.
+    pub blocks: u64,
+    /// Flow records that they had counted; 0 where that is unknown.
+    pub records: u64,
 }
 
 impl From<StreamView> for Exporter {
@@ -255,6 +255,8 @@ impl From<StreamView> for Exporter {
             datagrams: totals.datagrams,
             bytes: totals.bytes,
             templates: totals.templates,
+            template_changes: totals.template_changes,
+            template_conflicts: totals.template_conflicts,
             unknown_template_sets: totals.unknown_template_sets,
             records_received: u64::try_from(totals.records_received).unwrap_or(0),
             records: totals.records,
@@ -277,7 +279,7 @@ impl From<StreamView> for Exporter {
             interfaces: interfaces.into_iter().map(Interface::from).collect(),
             epoch,
             samples,
-            declared: Declared::of(&totals.declared),
+            declared: Some(totals.declared).filter(|declared| !declared.is_zero()),
             undecodable: totals.undecodable.into_iter().collect(),
             faults: totals.faults.into_iter().collect(),
         }
@@ -293,20 +295,6 @@ impl Epoch {
             expected: judged.then(|| epoch.expected()),
             missing: judged.then_some(epoch.missing),
         }
-    }
-}
-
-impl Declared {
-    fn of(said: &slot::Declared) -> Option<Self> {
-        let slot::Declared {
-            ignored_packets,
-            ignored_bytes,
-            not_sent_flows,
-            not_sent_packets,
-            not_sent_bytes,
-        } = *said;
-        let shown = Self { ignored_packets, ignored_bytes, not_sent_flows, not_sent_packets, not_sent_bytes };
-        (!said.is_zero()).then_some(shown)
     }
 }
 
@@ -368,8 +356,15 @@ impl From<EdgeView> for Edge {
             block: view.block,
             made: view.made_ms,
             generation: format!("{:016x}", view.generation),
-            dropped_blocks: view.dropped.blocks,
-            dropped_records: view.dropped.records,
+            dropped_blocks: view.dropped.blocks(),
+            dropped_records: view.dropped.records(),
+            dropped: view
+                .dropped
+                .by_reason()
+                .map(|(reason, slot::Lost { blocks, records })| {
+                    (reason.name().to_owned(), GivenUp { blocks, records })
+                })
+                .collect(),
         }
     }
 }

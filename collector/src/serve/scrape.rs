@@ -75,6 +75,8 @@ fn streams(values: &mut Values, streams: &[StreamView]) {
             (Metric::Records, totals.records),
             (Metric::OptionsRecords, totals.options_records),
             (Metric::Templates, totals.templates),
+            (Metric::TemplateChanges, totals.template_changes),
+            (Metric::TemplateConflicts, totals.template_conflicts),
             (Metric::UnknownTemplateSets, totals.unknown_template_sets),
             (Metric::UncountedSets, totals.uncounted_sets),
             (Metric::UncountedBytes, totals.uncounted_bytes),
@@ -139,8 +141,10 @@ fn edges(values: &mut Values, edges: &[EdgeView]) {
     for view in latest {
         values.set(Metric::BlockNumber, &[&view.edge], view.block as f64);
         values.set(Metric::BlockTime, &[&view.edge], view.made_ms as f64 / 1000.0);
-        values.add(Metric::SpoolDroppedBlocks, &[&view.edge], view.dropped.blocks);
-        values.add(Metric::SpoolDroppedRecords, &[&view.edge], view.dropped.records);
+        for (reason, lost) in view.dropped.by_reason() {
+            values.add(Metric::SpoolDroppedBlocks, &[&view.edge, reason.name()], lost.blocks);
+            values.add(Metric::SpoolDroppedRecords, &[&view.edge, reason.name()], lost.records);
+        }
     }
 }
 

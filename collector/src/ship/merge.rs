@@ -7,8 +7,8 @@ use std::hash::Hash;
 use foldhash::{HashMap, HashMapExt};
 
 use crate::slot::{
-    Addition, Block, ChannelKey, Counters, InterfaceReport, ListenerReport, Row, SourceLags, StreamCounts,
-    StreamFacts, StreamKey, StreamReport,
+    Addition, Block, ChannelKey, Counters, DropReason, Dropped, InterfaceReport, ListenerReport, Lost, Row,
+    SourceLags, StreamCounts, StreamFacts, StreamKey, StreamReport,
 };
 
 /// One block for a run of blocks, oldest first, in slots of `slot_ms`: the same sums in fewer rows.
@@ -26,20 +26,16 @@ pub fn merged(blocks: &[Block], slot_ms: u32) -> Option<Block> {
     Some(whole)
 }
 
-/// A block without its counts: the reports of streams and listeners stay.
-pub(super) fn without_counts(block: &Block) -> Block {
+/// A block without its counts, which are given up: the reports of streams and listeners stay.
+pub fn without_counts(block: &Block, reason: DropReason) -> Block {
     let mut bare = Block { first: block.first, dropped: block.dropped, ..header(block) };
     // Reports that an earlier block left here are already told as given up.
     let records: u64 = block.streams.iter().map(|report| report.counts.records).sum();
-    let records = records.saturating_sub(block.dropped.records);
+    let records = records.saturating_sub(block.dropped.records());
     let starts = block.additions.iter().map(|addition| addition.slot_start_ms);
-    let given_up = crate::slot::Dropped {
-        blocks: 1,
-        records,
-        from_ms: starts.clone().min().unwrap_or(0),
-        to_ms: starts.max().map_or(0, |start| start + u64::from(block.slot_ms)),
-    };
-    bare.dropped.add(&given_up);
+    let end_ms = starts.clone().max().map_or(0, |start| start + u64::from(block.slot_ms));
+    let time = (starts.min().unwrap_or(0), end_ms);
+    bare.dropped.add(&Dropped::new(reason, Lost { blocks: 1, records }, time));
     add_reports(&mut bare, std::slice::from_ref(block));
     bare
 }
@@ -293,10 +289,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_block_that_is_given_up_keeps_its_reports_and_says_what_was_lost() {
-        let bare = without_counts(&block(20_000, "a", 9));
+        let bare = without_counts(&block(20_000, "a", 9), DropReason::SpoolFull);
         assert!(bare.additions.is_empty());
         assert_eq!(bare.streams[0].counts.records, 9);
         let lost = bare.dropped;
-        assert_eq!((lost.blocks, lost.records, lost.from_ms, lost.to_ms), (1, 9, 20_000, 30_000));
+        assert_eq!((lost.blocks(), lost.records(), lost.from_ms, lost.to_ms), (1, 9, 20_000, 30_000));
     }
 }

@@ -19,7 +19,7 @@ use tracing::{error, warn};
 use super::merge::{merged, without_counts};
 use super::watermarks::{Watermarks, write_durably};
 use crate::folder::{self, FolderError, FolderLock};
-use crate::slot::{self, Block, Dropped, SpoolId, StreamFacts, StreamReport};
+use crate::slot::{self, Block, DropReason, Dropped, Lost, SpoolId, StreamFacts, StreamReport};
 
 /// Blocks between two writings of the watermarks.
 const CHECKPOINT: u64 = 30;
@@ -286,7 +286,8 @@ impl Spool {
         let Some(at) = self.unsent().filter(|at| at + 1 < self.entries.len()) else { return false };
         let done = self.replace(at, 2, |blocks| {
             let [oldest, next] = blocks else { return None };
-            merged(&[without_counts(oldest), next.clone()], next.slot_ms)
+            let oldest = without_counts(oldest, DropReason::SpoolFull);
+            merged(&[oldest, next.clone()], next.slot_ms)
         });
         self.given_up += 1;
         error!("the spool is full: the counts of its oldest block are given up");
@@ -321,8 +322,10 @@ impl Spool {
     fn cut_overlap(&mut self, last: u64) {
         error!("a merged block overlaps what the aggregator has: its counts are given up");
         self.given_up += 1;
-        let done =
-            self.replace(0, 1, |blocks| Some(Block { first: last + 1, ..without_counts(blocks.first()?) }));
+        let done = self.replace(0, 1, |blocks| {
+            let bare = without_counts(blocks.first()?, DropReason::Overlap);
+            Some(Block { first: last + 1, ..bare })
+        });
         if let Err(cause) = done {
             self.trouble = Some(cause.to_string());
         }
@@ -334,7 +337,8 @@ impl Spool {
         error!(last, "the aggregator misses blocks that are no longer in the spool: their counts are lost");
         let done = self.replace(0, 1, |blocks| {
             let mut oldest = blocks.first()?.clone();
-            oldest.dropped.blocks += oldest.first - last - 1;
+            let missing = Lost { blocks: oldest.first - last - 1, records: 0 };
+            oldest.dropped.give_up(DropReason::Gap, missing);
             oldest.first = last + 1;
             Some(oldest)
         });
@@ -356,7 +360,7 @@ impl Spool {
         let (Some(oldest), Some(next)) = (self.unsaved.pop_front(), self.unsaved.pop_front()) else { return };
         self.given_up += 1;
         let slot_ms = next.slot_ms;
-        if let Some(joined) = merged(&[without_counts(&oldest), next], slot_ms) {
+        if let Some(joined) = merged(&[without_counts(&oldest, DropReason::DiskRefused), next], slot_ms) {
             self.unsaved.push_front(joined);
         }
     }
@@ -398,7 +402,8 @@ impl Spool {
             }
         }
         // One that was followed by another leaves a gap, which is told when the aggregator turns out to miss it.
-        self.dropped.blocks = self.damaged.drain(..).filter(|number| *number >= self.next).count() as u64;
+        let blocks = self.damaged.drain(..).filter(|number| *number >= self.next).count() as u64;
+        self.dropped.give_up(DropReason::Damaged, Lost { blocks, records: 0 });
         Ok(())
     }
 

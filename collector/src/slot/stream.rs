@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::InterfaceReport;
 
@@ -57,12 +58,17 @@ pub enum Numbering {
     Contradicted,
     /// The FlowCollector says not to look at it.
     Ignored,
+    /// By the records of all domains of the exporter's port (Open vSwitch's IPFIX): they are counted together, on
+    /// this stream.
+    Shared,
+    /// The same, counted on the stream of another domain.
+    Elsewhere,
 }
 
 impl Numbering {
     /// Whether loss can be told from the numbers.
     pub fn is_judged(self) -> bool {
-        !matches!(self, Self::Still | Self::Contradicted | Self::Ignored)
+        !matches!(self, Self::Still | Self::Contradicted | Self::Ignored | Self::Elsewhere)
     }
 
     /// As people read it in the ledger.
@@ -76,6 +82,8 @@ impl Numbering {
             Self::Still => "nonstandard (stands still)",
             Self::Contradicted => "nonstandard (gaps that the samples contradict)",
             Self::Ignored => "ignored (as configured)",
+            Self::Shared => "nonstandard (one sequence over all domains)",
+            Self::Elsewhere => "nonstandard (counted with another domain)",
         }
     }
 }
@@ -142,8 +150,8 @@ pub struct StreamCounts {
 }
 
 /// What an exporter says that it lost itself (RFC 7011, 4.2 and 4.3): growth of its totals since the first that
-/// was heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// was heard. Elements 164 to 168.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Declared {
     /// Packets that it saw and did not meter (164).

@@ -1,8 +1,8 @@
 //! IPFIX over TCP (RFC 7011 10.4): connections, bounded in number, in memory and in time.
 //!
 //! A connection is read like a socket of datagrams: at most one area's message of bytes at a time, so that none
-//! takes more than its turn. A peer that sends anything but IPFIX, or sends too slowly, is closed, and counted by
-//! the reason.
+//! takes more than its turn. A peer that sends anything but IPFIX is reset, one that sends too slowly is closed,
+//! and both are counted by the reason.
 
 mod framing;
 
@@ -224,6 +224,10 @@ impl Connections {
     /// Closes a connection.
     pub(super) fn close(&mut self, place: usize, reason: Closed) {
         if let Some(connection) = self.places.get_mut(place).and_then(Option::take) {
+            if matches!(reason, Closed::NotIpfix | Closed::BadLength) {
+                // RFC 7011, 9: the peer shall see that this was no orderly end. It may be gone already.
+                let _ = SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO));
+            }
             self.count(connection.peer.listener, reason);
         }
     }

@@ -71,6 +71,10 @@ metrics! {
     OptionsRecords "weir_options_records_total" Counter ["edge", "source", "protocol"];
     /// Template definitions read.
     Templates "weir_templates_total" Counter ["edge", "source", "protocol"];
+    /// Template definitions that gave a known number another shape.
+    TemplateChanges "weir_template_changes_total" Counter ["edge", "source", "protocol"];
+    /// Template definitions that contradict what another port of the exporter announced under the number.
+    TemplateConflicts "weir_template_conflicts_total" Counter ["edge", "source", "protocol"];
     /// Data sets that came before their template.
     UnknownTemplateSets "weir_unknown_template_sets_total" Counter ["edge", "source", "protocol"];
     /// Data records (sFlow: samples) in the datagrams received: decoded, undecodable and waiting ones together.
@@ -129,10 +133,10 @@ metrics! {
     SpoolBlocks "weir_spool_blocks" Gauge ["edge"];
     /// Size of this process's spool on disk.
     SpoolBytes "weir_spool_bytes" Gauge ["edge"];
-    /// Blocks that an edge's full spool gave up.
-    SpoolDroppedBlocks "weir_spool_dropped_blocks_total" Counter ["edge"];
+    /// Blocks that an edge gave up because its spool was full, hung or could not be written, by reason.
+    SpoolDroppedBlocks "weir_spool_dropped_blocks_total" Counter ["edge", "reason"];
     /// Flow records that the blocks given up had counted.
-    SpoolDroppedRecords "weir_spool_dropped_records_total" Counter ["edge"];
+    SpoolDroppedRecords "weir_spool_dropped_records_total" Counter ["edge", "reason"];
 
     /// Series kept (channel and source).
     Series "weir_series" Gauge [];

@@ -1,5 +1,6 @@
 //! What the endpoints answer.
 
+use collector::slot::{Block, DropReason, Dropped, Lost};
 use serde_json::json;
 
 use crate::server::{SLOT, Server};
@@ -123,7 +124,10 @@ async fn a_top_table_has_bounds_and_says_whether_it_is_exact() {
 async fn exporters_are_listed_with_their_loss_in_the_unit_of_the_protocol() {
     let server = Server::start().await;
     let mut list = server.get("/api/v1/exporters").await.json();
-    let interfaces = list["exporters"][0].as_object_mut().unwrap().remove("interfaces");
+    let stream = list["exporters"][0].as_object_mut().unwrap();
+    let templates = ["templateChanges", "templateConflicts"].map(|name| stream.remove(name));
+    assert_eq!(templates, [Some(json!(2)), Some(json!(1))]);
+    let interfaces = stream.remove("interfaces");
     assert_eq!(
         interfaces,
         Some(json!([{
@@ -139,7 +143,7 @@ async fn exporters_are_listed_with_their_loss_in_the_unit_of_the_protocol() {
         json!([{
             "listener": "netflow", "exporter": "192.0.2.9", "port": 40_000, "protocol": "netflow9", "domain": 7,
             "edge": "node-a", "source": "netflow-global", "unit": "packets", "sequence": "standard",
-            "lastSeen": server.slot, "samplingRate": 100.0, "rateUnknown": false, "datagrams": 12, "bytes": 12_000, "templates": 0,
+            "lastSeen": server.slot, "samplingRate": 100.0, "rateUnknown": false, "datagrams": 12, "bytes": 12_000, "templates": 5,
             "unknownTemplateSets": 0, "recordsReceived": 37, "records": 30, "optionsRecords": 0,
             "undecodable": {"truncated": 2}, "waiting": {"records": 5, "sets": 1, "bytes": 200},
             "faults": {"truncated": 1}, "uncountedSets": 0, "uncountedBytes": 0, "received": 12, "inferred": 0,
@@ -159,6 +163,7 @@ async fn exporters_are_listed_with_their_loss_in_the_unit_of_the_protocol() {
     assert_eq!(list["edges"][0]["edge"], "node-a");
     assert_eq!(list["edges"][0]["block"], 1);
     assert_eq!(list["edges"][0]["spool"].as_str().unwrap().len(), 32);
+    assert_eq!(list["edges"][0]["dropped"], json!({}));
 }
 
 #[tokio::test]
@@ -179,4 +184,18 @@ async fn a_filter_is_checked_with_its_canonical_form_or_the_place_of_every_error
     assert!(error["hint"].as_str().unwrap().contains("proto tcp"), "{error}");
     let named = check("src host gateway.example").await;
     assert_eq!(named["ok"], false, "a profile cannot use names: {named}");
+}
+
+#[tokio::test]
+async fn what_an_edge_gave_up_is_told_by_its_reason() {
+    let server = Server::start().await;
+    let dropped = Dropped::new(DropReason::SpoolStalled, Lost { blocks: 1, records: 7 }, (0, 0));
+    server.apply(&Block { dropped, ..server.block(2) }).await;
+    let list = server.get("/api/v1/exporters").await.json();
+    let edge = &list["edges"][0];
+    assert_eq!(edge["dropped"], json!({"spool_stalled": {"blocks": 1, "records": 7}}));
+    assert_eq!((&edge["droppedBlocks"], &edge["droppedRecords"]), (&json!(1), &json!(7)));
+    let metrics = server.get("/metrics").await.body;
+    let line = r#"weir_spool_dropped_records_total{edge="node-a",reason="spool_stalled"} 7"#;
+    assert!(metrics.lines().any(|have| have == line), "{metrics}");
 }

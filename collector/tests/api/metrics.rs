@@ -75,6 +75,8 @@ async fn a_scraper_can_read_every_line_and_finds_what_the_edges_counted() {
         ("weir_records_received", "source=\"netflow-global\"", 37.0),
         ("weir_undecodable_records_total", "reason=\"truncated\"", 2.0),
         ("weir_faults_total", "reason=\"truncated\"", 1.0),
+        ("weir_template_changes_total", "protocol=\"netflow9\"", 2.0),
+        ("weir_template_conflicts_total", "protocol=\"netflow9\"", 1.0),
         ("weir_waiting_records", "protocol=\"netflow9\"", 5.0),
         ("weir_sequence_expected", "protocol=\"netflow9\"", 15.0),
         ("weir_sequence_received", "protocol=\"netflow9\"", 12.0),

@@ -472,3 +472,14 @@ proptest! {
         prop_assert_eq!(records, rig.rows.len() as u64);
     }
 }
+
+#[test]
+fn a_gap_of_v9_is_so_many_packets_and_its_records_are_unknown() {
+    let mut rig = Rig::new();
+    rig.feed(&Message::v9(10).template(256, FLOW).data(256, &flows(5, 1)).bytes());
+    rig.feed(&Message::v9(14).data(256, &flows(7, 2)).bytes());
+    let account = account(&mut rig);
+    let counts = &account.counts;
+    assert_eq!((counts.received, counts.missing, counts.expected()), (2, 3, 5));
+    assert_eq!((counts.records, counts.records_received, rig.rows.len()), (12, 12, 12));
+}

@@ -146,9 +146,15 @@ impl Counted<'_> {
         }
     }
 
-    /// What is missing by the sequence of all streams.
+    /// What is missing by the sequence of all streams whose numbers are judged.
     pub(crate) fn missing(&self) -> i64 {
-        self.streams().iter().map(|stream| stream["missing"].as_i64().expect("a number")).sum()
+        self.streams().iter().filter_map(|stream| stream["missing"].as_i64()).sum()
+    }
+
+    /// The numbers of one stream count this.
+    pub(crate) fn assert_sequence(&self, what: &str) {
+        let streams = self.streams();
+        assert!(streams.iter().any(|stream| stream["sequence"] == what), "{streams:#?}");
     }
 
     fn streams(&self) -> Vec<Value> {

@@ -6,7 +6,7 @@ use super::super::sequence::{Arrival, Mark, Sequence, fingerprint};
 use super::super::tally::Tally;
 use super::Key;
 use crate::flow::Protocol;
-use crate::slot::{Numbering, SequenceUnit, StreamKey, StreamReport, Waiting};
+use crate::slot::{Numbering, SequenceUnit, StreamReport, Waiting};
 
 /// Streams that sent for this long keep their place.
 const SETTLED_MS: u64 = 600_000;
@@ -20,6 +20,9 @@ pub(in crate::decode) struct Stream {
     pub(in crate::decode) sequence: Sequence,
     /// What waits for its template now.
     pub(in crate::decode) waiting: Waiting,
+    /// What its port sends over all domains, and the number that should follow this one's last message.
+    pub(super) session: Option<usize>,
+    pub(super) follows: Option<u32>,
     /// The last sampling rate seen.
     pub(in crate::decode) sampling_rate: Option<f32>,
     /// Since the last cut, flows referred to a sampler of which no rate is known.
@@ -61,6 +64,8 @@ impl Stream {
             tally: Tally::default(),
             sequence,
             waiting: Waiting::default(),
+            session: None,
+            follows: None,
             sampling_rate: None,
             lacks_rate: false,
             rate_unknown: false,
@@ -92,8 +97,7 @@ impl Stream {
     /// header says that it holds, 0 where it does not. The mark is for [`Stream::settle`]. The stream of those
     /// without a place has no sequence.
     pub(in crate::decode) fn arrive(&mut self, message: &[u8], number: u32, flows: u32) -> (Arrival, Mark) {
-        self.tally.datagrams += 1;
-        self.tally.bytes += message.len() as u64;
+        self.count(message);
         if self.is_unknown() {
             return (Arrival::Forward, Mark { number, print: 0, flows });
         }
@@ -101,11 +105,27 @@ impl Stream {
         (self.sequence.arrive(mark, self.last_ms, &mut self.tally), mark)
     }
 
-    /// Counts what a datagram held that was let through: how far its number steps.
-    pub(in crate::decode) fn settle(&mut self, arrival: Arrival, mark: Mark, held: Held) {
-        if !self.is_unknown() {
-            self.sequence.settle(arrival, mark, held, &mut self.tally);
+    /// Counts what a datagram held that was let through; gives how far its number steps.
+    pub(in crate::decode) fn settle(&mut self, arrival: Arrival, mark: Mark, held: Held) -> u32 {
+        if self.is_unknown() {
+            return 0;
         }
+        self.sequence.settle(arrival, mark, held, &mut self.tally)
+    }
+
+    /// Counts a datagram.
+    pub(super) fn count(&mut self, message: &[u8]) {
+        self.tally.datagrams += 1;
+        self.tally.bytes += message.len() as u64;
+    }
+
+    /// Judges the sequence number of a message, of this stream or of one that is numbered with it.
+    pub(super) fn judge(&mut self, message: &[u8], number: u32, now_ms: u64) -> (Arrival, Mark) {
+        if self.is_unknown() {
+            return (Arrival::Forward, Mark { number, print: 0, flows: 0 });
+        }
+        let mark = Mark { number, print: fingerprint(message), flows: 0 };
+        (self.sequence.arrive(mark, now_ms, &mut self.tally), mark)
     }
 
     /// Whether newcomers never take its place.
@@ -127,15 +147,9 @@ impl Stream {
         !self.is_trusted() || now_ms.saturating_sub(self.last_ms) > 10 * SETTLED_MS
     }
 
-    pub(super) fn key(&self, listener: &str) -> StreamKey {
-        StreamKey {
-            listener: listener.to_owned(),
-            exporter: self.key.exporter,
-            port: self.key.port,
-            protocol: self.key.protocol.name().to_owned(),
-            domain: self.key.domain,
-            agent: self.key.agent,
-        }
+    /// Whether its facts were reported.
+    pub(in crate::decode) fn was_told(&self) -> bool {
+        self.told_ms > 0
     }
 
     pub(super) fn report(&mut self, listener: &str) -> StreamReport {
@@ -146,7 +160,7 @@ impl Stream {
             self.rate_unknown = std::mem::take(&mut self.lacks_rate);
         }
         StreamReport {
-            key: self.key(listener),
+            key: self.key.named(listener),
             source: String::new(),
             unit: unit(self.key.protocol, self.sequence.unit()),
             nonstandard: self.sequence.nonstandard(),

@@ -19,7 +19,7 @@ fn sums(spool: &Spool) -> (u64, u64) {
         let block = slot::decode(&fs::read(spool.path(entry)).unwrap()).unwrap();
         let rows = block.additions.iter().flat_map(|addition| &addition.rows);
         sums.0 += rows.map(|row| row.counters.all().flows).sum::<u64>();
-        sums.1 += block.dropped.records;
+        sums.1 += block.dropped.records();
     }
     sums
 }
@@ -122,7 +122,7 @@ fn a_damaged_block_is_set_aside_and_the_rest_is_kept() {
     spool.append(block(6_000, "a", 1));
     let newest = slot::decode(&fs::read(spool.path(&spool.entries[2])).unwrap()).unwrap();
     assert_eq!(
-        (newest.number, newest.dropped.blocks),
+        (newest.number, newest.dropped.blocks()),
         (3, 1),
         "its number was never sent, and its loss is told"
     );
@@ -187,7 +187,7 @@ fn a_block_that_is_gone_is_stood_for_by_the_next_one_so_that_the_rest_is_applied
     spool.acknowledge(1);
     assert_eq!(numbers(&mut spool), [(2, 3), (4, 4)]);
     let stands = slot::decode(&fs::read(spool.path(&spool.entries[0])).unwrap()).unwrap();
-    assert_eq!((stands.dropped.blocks, stands.additions.len()), (1, 1));
+    assert_eq!((stands.dropped.blocks(), stands.additions.len()), (1, 1));
 }
 
 /// What a stream's exporter taught: so many templates.

@@ -109,3 +109,25 @@ fn a_connection_that_ends_inside_a_message_says_so() {
     drop(client);
     assert_eq!(rig.read(place.unwrap(), now).closed, Some(Closed::EndedInside));
 }
+
+#[test]
+fn a_peer_that_sends_no_ipfix_or_a_wrong_length_is_reset_and_counted_by_its_reason() {
+    let (mut rig, now) = (Rig::new(), Instant::now());
+    let netflow9 = [&[0, 9], &MESSAGE[2..]].concat();
+    let short = [&MESSAGE[..2], &[0, 15], &MESSAGE[4..]].concat();
+    for (garbage, reason) in [(netflow9, Closed::NotIpfix), (short, Closed::BadLength)] {
+        let (mut client, place) = rig.connect(now);
+        let place = place.unwrap();
+        client.write_all(&[&MESSAGE[..], &garbage].concat()).unwrap();
+        let turn = rig.read(place, now);
+        assert_eq!((turn.messages, turn.closed), (1, Some(reason)), "the message before it counts");
+        rig.connections.close(place, reason);
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let end = client.read(&mut [0; 1]).map_err(|error| error.kind());
+        assert_eq!(end, Err(io::ErrorKind::ConnectionReset));
+    }
+    assert_eq!(rig.closed(), [("not_ipfix", 1), ("bad_length", 1)]);
+    let (client, place) = rig.connect(now);
+    rig.connections.close(place.unwrap(), Closed::Idle);
+    assert_eq!((&client).read(&mut [0; 1]).unwrap(), 0, "others end in order");
+}
