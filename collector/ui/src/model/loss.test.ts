@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exporterLosses, missing, sampling, skew, undecoded } from './loss';
+import { exporterLosses, givenUp, missing, sampling, skew, socketDrops, templates, undecoded } from './loss';
 
 describe('the loss ledger', () => {
   it('lists waiting records among those that are not decoded, and sets where records are unknown', () => {
@@ -36,6 +36,23 @@ describe('the loss ledger', () => {
     const samples = { received: 9, expected: 11, missing: 2, exporterDrops: 5 };
     expect(exporterLosses({ samples })).toMatchObject({ 'samples dropped': 5, 'samples missing': 2 });
     expect(Object.values(exporterLosses({})).every((count) => count === 0)).toBe(true);
+  });
+
+  it('tells templates that changed from those that ports announce differently', () => {
+    expect([
+      templates({ templateChanges: 0, templateConflicts: 0 }),
+      templates({ templateChanges: 2, templateConflicts: 0 }),
+      templates({ templateChanges: 1, templateConflicts: 3 }),
+    ]).toEqual(['', '2 changed', '1 changed, 3 in conflict']);
+  });
+
+  it('names the socket at which the kernel dropped', () => {
+    expect(socketDrops({ socketDrops: [0, 4] })).toEqual({ 'at socket 0': 0, 'at socket 1': 4 });
+  });
+
+  it('counts what an edge gave up in records, where those are known', () => {
+    const dropped = { spool_stalled: { blocks: 2, records: 70 }, damaged: { blocks: 1, records: 0 } };
+    expect(givenUp({ dropped })).toEqual({ 'records: spool_stalled': 70, 'blocks: damaged': 1 });
   });
 
   it('says so when flows refer to a sampler without a rate, whatever others have', () => {

@@ -1,6 +1,6 @@
 // The loss ledger in words.
 
-import type { Exporter } from './shapes';
+import type { Edge, Exporter, Listener } from './shapes';
 import { exact, percent } from './units';
 
 /** The records of a stream that were received and are not decoded, by reason; those that wait among them. */
@@ -38,6 +38,28 @@ export function exporterLosses(stream: Pick<Exporter, 'samples' | 'declared'>): 
     'packets ignored': declared?.ignoredPackets ?? 0,
     'flows not sent': declared?.notSentFlows ?? 0,
   };
+}
+
+/** What became of template definitions: `2 changed, 1 in conflict`, or nothing to say. */
+export function templates(stream: Pick<Exporter, 'templateChanges' | 'templateConflicts'>): string {
+  const { templateChanges, templateConflicts } = stream;
+  const parts = [
+    templateChanges > 0 ? `${exact(templateChanges)} changed` : '',
+    templateConflicts > 0 ? `${exact(templateConflicts)} in conflict` : '',
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
+/** What the kernel dropped at each socket of a listener. */
+export function socketDrops({ socketDrops: drops }: Pick<Listener, 'socketDrops'>): Record<string, number> {
+  return Object.fromEntries(drops.map((count, socket) => [`at socket ${socket}`, count]));
+}
+
+/** Records that an edge gave up, by reason; blocks where their records are unknown. */
+export function givenUp({ dropped }: Pick<Edge, 'dropped'>): Record<string, number> {
+  const words = ([reason, { blocks, records }]: [string, { blocks: number; records: number }]) =>
+    records > 0 ? [`records: ${reason}`, records] : [`blocks: ${reason}`, blocks];
+  return Object.fromEntries(Object.entries(dropped).map(words));
 }
 
 /** `1 in 1,000`; rates are not always whole. `lacking`: flows refer to a sampler of which no rate is known. */

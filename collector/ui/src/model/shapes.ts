@@ -64,6 +64,10 @@ export interface Exporter {
   /** Its last flows referred to a sampler of which no rate is known. */
   rateUnknown?: boolean;
   clockSkew?: number;
+  /** Template definitions read; of these, such as changed a known shape or contradict another port's. */
+  templates: number;
+  templateChanges: number;
+  templateConflicts: number;
   /** records + optionsRecords + the sum of undecodable + waiting.records. */
   recordsReceived: number;
   records: number;
@@ -85,6 +89,8 @@ export interface Exporter {
   epoch: { since: number; expected?: number; missing?: number };
   /** sFlow. */
   samples?: { received: number; expected: number; missing: number; exporterDrops: number };
+  /** sFlow. */
+  interfaces?: Interface[];
   /** What the exporter says that it lost itself. */
   declared?: Declared;
 }
@@ -95,6 +101,34 @@ export interface Declared {
   notSentFlows: number;
   notSentPackets: number;
   notSentBytes: number;
+}
+
+/** What an sFlow agent tells of one of its interfaces. */
+export interface Interface {
+  /** 0 interfaces (index is an ifIndex), 1 VLANs, 2 physical entities, 3 logical ones. */
+  class: number;
+  index: number;
+  name?: string;
+  /** Bits per second. */
+  speed?: number;
+  adminUp?: boolean;
+  operUp?: boolean;
+  lastSeen: number;
+  /** 0: none. */
+  statedRate: number;
+  effectiveRate?: number;
+  rateDiffers: boolean;
+  octets?: OctetsBeside;
+}
+
+/** OctetsBeside between two counter samples: by the counters, and by the scaled samples of that time. */
+export interface OctetsBeside {
+  since: number;
+  until: number;
+  countedIn: number;
+  sampledIn: number;
+  countedOut: number;
+  sampledOut: number;
 }
 
 export interface ExporterList {
@@ -108,6 +142,12 @@ export interface Listener {
   listener: string;
   datagrams: number;
   kernelDrops: number;
+  /** The same by socket. */
+  socketDrops: number[];
+  /** TCP connections that are open. */
+  connections: number;
+  /** Those that were closed, by reason. */
+  closed: Record<string, number>;
   rejected: Record<string, number>;
 }
 
@@ -120,6 +160,8 @@ export interface Edge {
   generation: string;
   droppedBlocks: number;
   droppedRecords: number;
+  /** Both by reason. */
+  dropped: Record<string, { blocks: number; records: number }>;
 }
 
 /** What one stream's templates and option tables say. */

@@ -6,10 +6,12 @@ import { fetchExporters, serverNow } from '../api';
 import { Trouble } from '../components/problem';
 import { Reasons, Table } from '../components/table';
 import type { Tick } from '../hooks/use-live';
-import { exporterLosses, missing, sampling, skew, undecoded } from '../model/loss';
+import { exporterLosses, missing, sampling, skew, templates, undecoded } from '../model/loss';
 import type { Exporter, ExporterList } from '../model/shapes';
 import { ago, utc } from '../model/time';
 import { exact } from '../model/units';
+import { Edges, Listeners } from './edges';
+import { Interfaces } from './interfaces';
 import { Taught } from './taught';
 
 /** Counters need not move faster than a person compares them. */
@@ -61,52 +63,9 @@ function Lists({ list }: { list: ExporterList }) {
         <Streams list={list} now={now} />
       )}
       <Taught now={now} />
-      <h2>Listeners</h2>
-      <Table
-        label="Listeners"
-        rows={list.listeners}
-        keyOf={(row) => `${row.edge} ${row.listener}`}
-        columns={[
-          { title: 'Listener', text: true, show: (row) => row.listener },
-          { title: 'Edge', text: true, show: (row) => row.edge },
-          { title: 'Datagrams', show: (row) => exact(row.datagrams) },
-          {
-            title: 'Dropped by the kernel',
-            hint: 'The known part of what is missing: the receive buffer was full.',
-            bad: (row) => row.kernelDrops > 0,
-            show: (row) => exact(row.kernelDrops),
-          },
-          {
-            title: 'Rejected',
-            hint: 'Datagrams that belong to no stream, by reason.',
-            show: (row) => <Reasons counts={row.rejected} />,
-          },
-        ]}
-      />
-      <h2>Edges</h2>
-      <Table
-        label="Edges"
-        rows={list.edges}
-        keyOf={(row) => row.spool}
-        columns={[
-          { title: 'Edge', text: true, show: (row) => row.edge },
-          { title: 'Last block', show: (row) => exact(row.block) },
-          { title: 'Made', show: (row) => <time title={utc(row.made)}>{ago(row.made, now)}</time> },
-          {
-            title: 'Lost from the spool',
-            hint: 'Blocks, and the records in them, that the edge gave up because its spool was full.',
-            bad: (row) => row.droppedBlocks > 0,
-            show: (row) => `${exact(row.droppedRecords)} records`,
-          },
-          { title: 'Spool', text: true, show: (row) => <code>{row.spool.slice(0, 8)}</code> },
-          {
-            title: 'Plan',
-            hint: 'The generation of the profiles that it counts by.',
-            text: true,
-            show: (row) => <code>{row.generation.slice(0, 8)}</code>,
-          },
-        ]}
-      />
+      <Interfaces streams={list.exporters} now={now} />
+      <Listeners rows={list.listeners} />
+      <Edges rows={list.edges} now={now} />
     </>
   );
 }
@@ -173,6 +132,12 @@ function Streams({ list, now }: { list: ExporterList; now: number }) {
           show: (row) => (
             <TwoLines first={exact(row.restarts)} second={`since ${ago(row.epoch.since, now)}`} />
           ),
+        },
+        {
+          title: 'Templates',
+          hint: 'Definitions read. Changed: they gave a known number another shape. In conflict: another port of the exporter announced another shape under the number, so that each is read by its own.',
+          bad: (row) => row.templateConflicts > 0,
+          show: (row) => <TwoLines first={exact(row.templates)} second={templates(row)} />,
         },
         {
           title: 'Faults',
