@@ -21,6 +21,10 @@ const CAPTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../collector/tests/
 /// Its counters stand beside the running totals of the bridge, which nfcapd 1.7.1 takes for the flow's.
 const COUNTERS_MISREAD_BY_NFCAPD: &str = "openvswitch-ipfix";
 
+/// What nfcapd and sfcapd 1.7.1 do not take: a sample with tunnel records (it ends the datagram), sampled frames in
+/// IPFIX.
+const NOT_TAKEN: [&str; 2] = ["openvswitch-sflow-vxlan", "softflowd-psamp"];
+
 fn payloads(file: &Path) -> Vec<Vec<u8>> {
     let bytes = fs::read(file).expect("the capture is there");
     let blocks = LegacyPcapSlice::from_slice(&bytes).expect("a pcap file");
@@ -91,10 +95,10 @@ fn by_weir(file: &Path, bytes: &str) -> Vec<Flow> {
 fn compare(file: &Path) {
     let name = file.file_stem().expect("a file").to_string_lossy();
     let (kind, bytes) =
-        if name.ends_with("sflow") { (Kind::Sfcapd, "l2_bytes") } else { (Kind::Nfcapd, "bytes") };
+        if name.contains("sflow") { (Kind::Sfcapd, "l2_bytes") } else { (Kind::Nfcapd, "bytes") };
     let (mut theirs, mut ours) = (by_nfdump(kind, &payloads(file)), by_weir(file, bytes));
     for flow in theirs.iter_mut().chain(&mut ours) {
-        if name == COUNTERS_MISREAD_BY_NFCAPD {
+        if name.starts_with(COUNTERS_MISREAD_BY_NFCAPD) {
             flow[5].clear();
             flow[6].clear();
         }
@@ -111,6 +115,7 @@ fn weir_and_nfdump_read_the_same_flows_from_every_capture() {
     let mut real: Vec<PathBuf> = files
         .filter(|file| file.extension().is_some_and(|extension| extension == "pcap"))
         .filter(|file| !file.ends_with("sflow-quirks.pcap"))
+        .filter(|file| !NOT_TAKEN.iter().any(|name| file.file_stem().is_some_and(|stem| stem == *name)))
         .collect();
     real.sort();
     assert!(real.len() >= 12, "{real:?}");
