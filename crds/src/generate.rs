@@ -1,6 +1,8 @@
 //! The CRDs as files.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use kube::CustomResourceExt;
 use serde_json::json;
 
@@ -10,11 +12,8 @@ use crate::target::ExportTarget;
 
 /// The CRDs, as the API server is given them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    [FlowCollector::crd(), FlowProfile::crd(), ExportTarget::crd()]
-        .into_iter()
-        .map(kept)
-        .map(unobserved)
-        .collect()
+    let made = [FlowCollector::crd(), FlowProfile::crd(), ExportTarget::crd()];
+    made.into_iter().map(kept).map(unobserved).map(without_null).collect()
 }
 
 /// File names (`<plural>.yaml`) and texts, as they stand in the chart.
@@ -46,4 +45,23 @@ fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
         }
     }
     crd
+}
+
+/// A field that is written without a value is absent: the API server drops null where the schema does not speak of it.
+/// (Where it allows null it keeps it, and an enumeration refuses it.)
+fn without_null(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()).for_each(no_null);
+    crd
+}
+
+fn no_null(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(no_null);
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        no_null(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        no_null(values);
+    }
 }

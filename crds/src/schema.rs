@@ -9,9 +9,7 @@ const LABEL_KEY: u32 = 317;
 
 /// A label selector.
 pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
-    let mut schema = selector();
-    schema["nullable"] = json!(true);
-    schema.try_into().unwrap_or_default()
+    selector().try_into().unwrap_or_default()
 }
 
 fn selector() -> Value {
@@ -89,7 +87,6 @@ fn map(length: u32) -> Schema {
 pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "x-kubernetes-int-or-string": true,
-        "nullable": true,
         "minimum": 0,
         "maximum": 9_007_199_254_740_991_u64,
         "maxLength": 20,

@@ -135,6 +135,20 @@ fn errors_lie_within(text: &str) {
     }
 }
 
+/// A filter within a scope, as a tenant's channel has it.
+fn within(scope: &str, filter: &str) -> Option<String> {
+    let collector = serde_json::from_value(serde_json::json!({
+        "apiVersion": "weir.dev/v1alpha1", "kind": "FlowCollector", "metadata": {"name": "a"},
+        "spec": {"tenants": [{"namespace": "default", "scope": scope}]},
+    }));
+    let profile = serde_json::from_value(serde_json::json!({
+        "apiVersion": "weir.dev/v1alpha1", "kind": "FlowProfile", "metadata": {"name": "a"},
+        "spec": {"channels": [{"name": "a", "filter": filter}]},
+    }));
+    let made = crds::config::check_profile(Some(&collector.unwrap()), &profile.unwrap()).ok()?;
+    Some(made.channels[0].filter.clone())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -165,5 +179,22 @@ proptest! {
     #[test]
     fn any_text_gives_a_filter_or_an_error_within_the_text(text in any::<String>()) {
         errors_lie_within(&text);
+    }
+
+    #[test]
+    fn a_filter_within_a_scope_lets_pass_what_both_let_pass_and_no_text_breaks_out(
+        scope in filter(), text in prop_oneof![filter(), near_filter(), "[a-z()# \n]{0,24}"], comment in any::<bool>()
+    ) {
+        let text = if comment { format!("{text} # all of it") } else { text };
+        let tree = |text: &str| parse(text).map(|expr| expr.to_string());
+        match within(&scope, &text) {
+            None => {}
+            // A filter of white space and comments alone is none: every flow, within the scope.
+            Some(joined) if tree(&text).is_err() => prop_assert_eq!(tree(&joined).ok(), tree(&scope).ok()),
+            Some(joined) => {
+                let (scope, text) = (tree(&scope).unwrap(), tree(&text).unwrap());
+                prop_assert_eq!(tree(&joined).ok(), tree(&format!("({scope}) and ({text})")).ok());
+            }
+        }
     }
 }

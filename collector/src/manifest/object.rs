@@ -156,10 +156,7 @@ impl Parsed {
             self.problems.extend(walk.found.into_iter().map(blame));
             return;
         }
-        let mut value = node.to_json();
-        // The API server takes no status from a file either.
-        value.as_object_mut().map(|fields| fields.remove("status"));
-        match (definition.read)(value) {
+        match (definition.read)(as_received(node.to_json())) {
             Ok((kind, refused)) => {
                 self.objects.push(Object {
                     kind,
@@ -172,6 +169,24 @@ impl Parsed {
             }
             Err(message) => self.problems.push(Problem::at(&**file, node.at, message)),
         }
+    }
+}
+
+/// What the API server makes of a file: it takes no status from one, and a field without a value for absent.
+fn as_received(mut object: Value) -> Value {
+    object.as_object_mut().map(|fields| fields.remove("status"));
+    without_null(&mut object);
+    object
+}
+
+fn without_null(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        _ => {}
     }
 }
 
@@ -248,8 +263,8 @@ pub(super) fn schema_of(kind: &str) -> Value {
 
 /// What stands in `metadata` (`ObjectMeta`); what the API server writes there is let pass.
 fn metadata() -> Value {
-    let text = json!({ "type": "string", "nullable": true });
-    let texts = json!({ "type": "object", "nullable": true, "additionalProperties": { "type": "string" } });
+    let text = json!({ "type": "string" });
+    let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
     let any = json!({ "x-kubernetes-preserve-unknown-fields": true });
     json!({
         "description": "The object's name.",
@@ -258,7 +273,7 @@ fn metadata() -> Value {
         "properties": {
             "name": { "description": "The object's name.", "type": "string", "minLength": 1, "maxLength": 253 },
             "namespace": {
-                "type": "string", "nullable": true, "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+                "type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
             },
             "labels": texts, "annotations": texts,
             "uid": text, "resourceVersion": text, "creationTimestamp": text, "deletionTimestamp": text,

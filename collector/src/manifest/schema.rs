@@ -45,12 +45,6 @@ impl Walk {
     }
 
     fn value(&mut self, schema: &Value, node: &Node, path: &str) {
-        if node.data == Data::Null && schema["nullable"] == true {
-            if let Some(doubt) = hint::empty(schema) {
-                self.doubts.push(Finding { path: path.to_owned(), at: node.at, message: doubt });
-            }
-            return;
-        }
         match (schema["type"].as_str(), &node.data) {
             (None, data) if schema["x-kubernetes-int-or-string"] == true => {
                 let wanted = if matches!(data, Data::Number(_)) { "integer" } else { "string" };
@@ -79,7 +73,17 @@ impl Walk {
         for entry in entries {
             let inner = join(path, &entry.key);
             if let Some(property) = schema["properties"].get(&entry.key) {
-                self.value(property, &entry.value, &inner);
+                if entry.value.data == Data::Null && !is_required(schema, &entry.key) {
+                    // The API server takes it for absent.
+                    let empty = hint::empty(property);
+                    self.doubts.extend(empty.map(|message| Finding {
+                        path: inner,
+                        at: entry.value.at,
+                        message,
+                    }));
+                } else {
+                    self.value(property, &entry.value, &inner);
+                }
             } else if schema["additionalProperties"].is_object() {
                 self.value(&schema["additionalProperties"], &entry.value, &inner);
             } else if schema["x-kubernetes-preserve-unknown-fields"] != true {
@@ -141,6 +145,10 @@ impl Walk {
     }
 }
 
+fn is_required(schema: &Value, name: &str) -> bool {
+    schema["required"].as_array().is_some_and(|required| required.iter().any(|field| field == name))
+}
+
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
@@ -160,7 +168,11 @@ mod tests {
         let mut made = schema.clone();
         let Some(fields) = made.as_object_mut() else { return made };
         if let Some(properties) = fields.get_mut("properties").and_then(Value::as_object_mut) {
-            properties.values_mut().for_each(|property| *property = plain(property));
+            for (name, property) in properties {
+                let strict = plain(property);
+                let absent = json!({ "anyOf": [strict, { "type": "null" }] });
+                *property = if is_required(schema, name) { strict } else { absent };
+            }
             fields.insert("additionalProperties".to_owned(), json!(false));
         }
         for key in ["items", "additionalProperties"] {
@@ -173,9 +185,6 @@ mod tests {
         }
         if schema["x-kubernetes-list-type"] == "set" {
             fields.insert("uniqueItems".to_owned(), json!(true));
-        }
-        if schema["nullable"] == true {
-            return json!({ "anyOf": [made, { "type": "null" }] });
         }
         made
     }

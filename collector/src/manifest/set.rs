@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crds::collector::FlowCollector;
+use crds::config::cluster;
 use crds::config::selection::{Choice, exports, least_labels, runs};
 use crds::config::target::TargetConfig;
 use crds::config::{
@@ -111,6 +112,12 @@ impl Examined {
 
     fn collector(&mut self, object: &Object, collector: &FlowCollector) {
         let fleet = self.judge(object, check_collector(collector));
+        let idle = cluster::only_there(&collector.spec);
+        if !idle.is_empty() {
+            let message = format!("acts in a cluster only: spec.{}", idle.join(", spec."));
+            let position = Some(object.position());
+            self.notes.push(Note { file: object.file.to_path_buf(), position, message });
+        }
         self.collector = Some((object.name(), fleet));
     }
 

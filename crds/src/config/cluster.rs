@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
+use crate::collector::FlowCollectorSpec;
 pub use crate::collector::{BufferMode, Placement, ReclaimPolicy, ServiceType};
 
 /// What a FlowCollector asks of a cluster.
@@ -221,6 +222,34 @@ impl EdgeFolder {
         }
         Ok(Some(format!("{}/{collector}", parent.trim_end_matches('/'))))
     }
+}
+
+/// The fields of a spec that do nothing outside a cluster, by their path below `spec`.
+pub fn only_there(spec: &FlowCollectorSpec) -> Vec<&'static str> {
+    let edge = spec.edge.clone().unwrap_or_default();
+    let aggregator = spec.aggregator.clone().unwrap_or_default();
+    let storage = aggregator.storage.unwrap_or_default();
+    let fields = [
+        ("exposure", spec.exposure.is_some()),
+        ("edge.bufferMode", edge.buffer_mode.is_some()),
+        ("edge.resources", edge.resources.is_some()),
+        ("edge.placement", edge.placement.is_some()),
+        ("edge.storage", edge.storage.is_some()),
+        ("aggregator.storage.type", storage.type_.is_some()),
+        ("aggregator.storage.size", storage.size.is_some()),
+        ("aggregator.storage.storageClassName", storage.storage_class_name.is_some()),
+        ("aggregator.storage.reclaimPolicy", storage.reclaim_policy.is_some()),
+        ("aggregator.resources", aggregator.resources.is_some()),
+        ("aggregator.placement", aggregator.placement.is_some()),
+        ("aggregator.service", aggregator.service.is_some()),
+        ("tls", spec.tls.is_some()),
+        ("networkPolicy", spec.network_policy.is_some()),
+        ("monitoring", spec.monitoring.is_some()),
+        ("version", spec.version.is_some()),
+        ("upgradePolicy", spec.upgrade_policy.is_some()),
+        ("paused", spec.paused.is_some()),
+    ];
+    fields.into_iter().filter_map(|(field, given)| given.then_some(field)).collect()
 }
 
 /// The size of the aggregator's volume.
