@@ -165,6 +165,21 @@ fn what_is_skipped_or_doubtful_is_noted_and_stops_nothing() {
 }
 
 #[test]
+fn what_acts_in_a_cluster_only_is_noted_and_the_rest_of_it_acts() {
+    let zone1 = "{slotLength: 5s, version: 0.4.0, exposure: {type: NodePort}, aggregator: {storage: {size: 20Gi}}, \
+                 tenants: [{namespace: default, scope: net 192.0.2.0/24}]}";
+    let folder = folder(&[
+        ("a.yaml", &object("FlowCollector", "zone1", zone1)),
+        ("b.yaml", &object("FlowProfile", "web", "{channels: [{name: a, filter: port 80, sources: }]}")),
+    ]);
+    let (rendered, notes) = manifest::render(folder.path()).unwrap();
+    let notes: Vec<_> = notes.iter().map(|note| note.message.as_str()).collect();
+    assert_eq!(notes, ["acts in a cluster only: spec.exposure, spec.aggregator.storage.size, spec.version"]);
+    let filter = &rendered.edge.profiles[0].channels[0].filter;
+    assert_eq!((rendered.edge.slot_ms, filter.as_str()), (5_000, "(net 192.0.2.0/24) and (port 80)"));
+}
+
+#[test]
 fn files_that_are_no_text_too_large_or_not_there_are_told_apart() {
     let folder = folder(&[]);
     let said = |name: &str, bytes: &[u8]| {

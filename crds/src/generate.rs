@@ -13,7 +13,7 @@ use crate::target::ExportTarget;
 /// The CRDs, as the API server is given them.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     let made = [FlowCollector::crd(), FlowProfile::crd(), ExportTarget::crd()];
-    made.into_iter().map(kept).map(unobserved).map(without_null).collect()
+    made.into_iter().map(kept).map(unobserved).map(plain).collect()
 }
 
 /// File names (`<plural>.yaml`) and texts, as they stand in the chart.
@@ -47,21 +47,31 @@ fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// A field that is written without a value is absent: the API server drops null where the schema does not speak of it.
-/// (Where it allows null it keeps it, and an enumeration refuses it.)
-fn without_null(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+/// What the derives say in Rust's way, said in Kubernetes' way.
+fn plain(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
-    schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()).for_each(no_null);
+    for schema in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
+        each(schema, &mut |schema| {
+            // A field without a value is absent: the API server drops null where the schema does not speak of it.
+            // (Where it allows null it keeps it, and an enumeration refuses it.)
+            schema.nullable = None;
+            // `kubectl explain` breaks lines itself, and keeps those that are there.
+            schema.description = schema.description.take().map(|text| text.replace('\n', " "));
+        });
+    }
     crd
 }
 
-fn no_null(schema: &mut JSONSchemaProps) {
-    schema.nullable = None;
-    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(no_null);
+/// Calls `change` with a schema and all inside of it.
+fn each(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JSONSchemaProps)) {
+    change(schema);
+    for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
+        each(property, change);
+    }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        no_null(items);
+        each(items, change);
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
-        no_null(values);
+        each(values, change);
     }
 }

@@ -47,7 +47,8 @@ impl Walk {
     fn value(&mut self, schema: &Value, node: &Node, path: &str) {
         match (schema["type"].as_str(), &node.data) {
             (None, data) if schema["x-kubernetes-int-or-string"] == true => {
-                let wanted = if matches!(data, Data::Number(_)) { "integer" } else { "string" };
+                let whole = matches!(data, Data::Number(number) if !number.is_f64());
+                let wanted = if whole { "integer" } else { "string" };
                 for message in scalar::wrong(schema, wanted, data) {
                     self.report(path, node.at, message);
                 }

@@ -169,8 +169,8 @@ impl Examined {
     ) {
         let given = identity(&collector.metadata);
         let selectors = match &object.kind {
-            Kind::Target(_) => ("targetSelector", "targetNamespaceSelector"),
-            _ => ("profileSelector", "profileNamespaceSelector"),
+            Kind::Target(_) => ("targetSelector", "targetNamespaceSelector", "target"),
+            _ => ("profileSelector", "profileNamespaceSelector", "profile"),
         };
         let spec = &collector.spec;
         let selective = match &object.kind {
@@ -186,7 +186,7 @@ impl Examined {
                 self.problems.extend(object.problem_at("spec.collectorRef.name", message));
                 return;
             }
-            (Choice::Labels, _) => format!("its {} does not match the object's labels", selectors.0),
+            (Choice::Labels, _) => format!("its {} does not match the {}'s labels", selectors.0, selectors.2),
             (Choice::Namespace, _) if selective => {
                 format!(
                     "its {} does not match the namespace's name (other labels are not known here)",

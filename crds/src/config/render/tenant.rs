@@ -52,11 +52,11 @@ pub(super) fn filter_is_sound(text: &str, path: &str, report: &mut Report) -> bo
 
 /// A filter within a scope. Both are filters by themselves, so that neither can close the other's parentheses.
 pub(super) fn within(scope: &str, filter: &str, path: &str, report: &mut Report) -> String {
-    if scope.trim().is_empty() {
-        return if filter.trim().is_empty() { String::new() } else { filter.to_owned() };
-    }
-    if filter.trim().is_empty() {
-        return scope.to_owned();
+    match (says_nothing(scope), says_nothing(filter)) {
+        (true, true) => return String::new(),
+        (true, false) => return filter.to_owned(),
+        (false, true) => return scope.to_owned(),
+        (false, false) => {}
     }
     let joined = format!("{} and {}", enclosed(scope), enclosed(filter));
     // A scope that is no filter is the collector's own fault, and said there.
@@ -66,6 +66,11 @@ pub(super) fn within(scope: &str, filter: &str, path: &str, report: &mut Report)
         report.at(path, format!("with the scope of its namespace: {}; write a shorter one", error.problem));
     }
     joined
+}
+
+/// Nothing but white space and comments: every flow passes.
+fn says_nothing(filter: &str) -> bool {
+    filter.lines().all(|line| line.split('#').next().unwrap_or_default().trim().is_empty())
 }
 
 /// In parentheses; a comment on the last line ends before the closing one.
