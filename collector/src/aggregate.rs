@@ -81,6 +81,9 @@ pub enum ApplyError {
     /// It will never be: these bytes are no block.
     #[error("{0}")]
     Refused(String),
+    /// Not from whom it came: it is another's.
+    #[error("{0}")]
+    Foreign(String),
     /// It cannot be now; send it again later.
     #[error("{0}")]
     Unavailable(String),
@@ -252,6 +255,14 @@ impl Aggregator {
     /// # Errors
     /// As [`Aggregator::apply`]; then none of them is applied.
     pub async fn apply_all(&self, blocks: Vec<Vec<u8>>) -> Result<Ack, ApplyError> {
+        self.apply_of(blocks, None).await
+    }
+
+    /// As [`Aggregator::apply_all`], from whom may deliver for `node` alone.
+    ///
+    /// # Errors
+    /// As [`Aggregator::apply`], and when the blocks or their spool are another node's.
+    pub async fn apply_of(&self, blocks: Vec<Vec<u8>>, node: Option<&str>) -> Result<Ack, ApplyError> {
         let mut decoded = Vec::with_capacity(blocks.len());
         for bytes in blocks {
             decoded.push((slot::decode(&bytes)?, bytes));
@@ -265,6 +276,14 @@ impl Aggregator {
                 "block {number} says that it stands for {first} to {number}"
             )));
         }
+        if let Some(node) = node {
+            if let Some((block, _)) = decoded.iter().find(|(block, _)| block.edge != node) {
+                return Err(foreign(node, &format!("the blocks of {}", block.edge)));
+            }
+            if let Some((block, _)) = decoded.first() {
+                self.check_spool(block.spool, node)?;
+            }
+        }
         let (reply, answer) = oneshot::channel();
         self.send(Command::Apply { blocks: decoded, reply })?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
@@ -275,7 +294,18 @@ impl Aggregator {
     /// # Errors
     /// When the bytes are no provisional value.
     pub fn provisional(&self, bytes: &[u8]) -> Result<(), ApplyError> {
+        self.provisional_of(bytes, None)
+    }
+
+    /// As [`Aggregator::provisional`], from whom may deliver for `node` alone.
+    ///
+    /// # Errors
+    /// When the bytes are no provisional value, or the spool is another node's.
+    pub fn provisional_of(&self, bytes: &[u8], node: Option<&str>) -> Result<(), ApplyError> {
         let provisional = slot::decode_provisional(bytes)?;
+        if let Some(node) = node {
+            self.check_spool(provisional.spool, node)?;
+        }
         let mut slots: Vec<u64> = provisional.additions.iter().map(|a| a.slot_start_ms).collect();
         slots.sort_unstable();
         if read(&self.shared.state).last(provisional.spool) != Some(provisional.after) {
@@ -289,6 +319,19 @@ impl Aggregator {
         let commit = self.shared.commit.load(Ordering::Acquire);
         drop(self.shared.ticks.send(Tick { commit, provisional: true, slots }));
         Ok(())
+    }
+
+    fn check_spool(&self, spool: SpoolId, node: &str) -> Result<(), ApplyError> {
+        let state = read(&self.shared.state);
+        match state.spools.get(&spool) {
+            Some(known) if known.edge != node => Err(foreign(node, &format!("a spool of {}", known.edge))),
+            _ => Ok(()),
+        }
+    }
+
+    /// `namespace/name` of the FlowCollector.
+    pub fn collector(&self) -> String {
+        self.shared.config.load().collector.clone()
     }
 
     /// Takes a new configuration; it holds for everything that is shown and kept after what waits already. Changed
@@ -346,6 +389,10 @@ impl Aggregator {
 
 fn is_sound(block: &Block) -> bool {
     block.first >= 1 && block.first <= block.number
+}
+
+fn foreign(node: &str, what: &str) -> ApplyError {
+    ApplyError::Foreign(format!("the certificate is of {node}, but these are {what}"))
 }
 
 fn stopped() -> ApplyError {

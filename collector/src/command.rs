@@ -4,6 +4,7 @@ mod aggregator;
 mod data;
 mod decode;
 mod edge;
+mod enroll;
 mod health;
 mod hot;
 mod prepare;

@@ -32,3 +32,4 @@ pub mod ship;
 pub mod socket;
 
 pub mod telemetry;
+pub mod tls;

@@ -45,6 +45,7 @@ use tokio::sync::watch;
 
 use crate::aggregate::Reader;
 use crate::telemetry::{Health, Metrics};
+use crate::tls::Door;
 
 /// What the server answers from.
 #[derive(Clone, Debug)]
@@ -57,6 +58,8 @@ pub struct State {
     pub health: Health,
     /// Needed where others than this machine can connect.
     pub token: Option<Token>,
+    /// How connections are taken.
+    pub door: Door,
 }
 
 /// Why the server did not start.
@@ -94,7 +97,12 @@ pub async fn run(
 ) -> Result<(), ServeError> {
     check(listener.local_addr()?, state.token.as_ref())?;
     let (closing, closed) = watch::channel(false);
-    let gate = server::Gate::new(state.token.clone(), state.metrics.clone(), server::Limits::USUAL);
+    let gate = server::Gate::new(
+        state.token.clone(),
+        state.door.clone(),
+        state.metrics.clone(),
+        server::Limits::USUAL,
+    );
     let service = hyper_util::service::TowerToHyperService::new(warp::service(routes::all(state, closed)));
     let shutdown = async {
         shutdown.await;

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use collector::aggregate::{Aggregator, ingest};
+use collector::aggregate::ingest::{self, Options};
+use collector::aggregate::Aggregator;
 use collector::ship::{HttpUpstream, SendError, Upstream};
 use collector::slot::{Block, Provisional, encode, encode_provisional};
 use crds::config::{AggregatorConfig, CONFIG_VERSION};
@@ -39,7 +40,7 @@ async fn start() -> (tempfile::TempDir, Arc<Aggregator>, String) {
     let aggregator = Aggregator::open(&config(), folder.path()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(ingest::run(listener, Arc::clone(&aggregator), std::future::pending()));
+    tokio::spawn(ingest::run(listener, Arc::clone(&aggregator), Options::default(), std::future::pending()));
     (folder, aggregator, url)
 }
 

@@ -9,12 +9,14 @@ use crds::config::AggregatorConfig;
 use tracing::{info, warn};
 
 use super::data::DataFolder;
+use super::enroll::EnrollArgs;
 use super::hot::{CentralPlan, HotArgs};
 use super::running;
 use super::{Failure, ready};
 use crate::config::{self, ConfigFile};
 use crate::pipeline::{Central, CentralOptions};
 use crate::telemetry::Health;
+use crate::tls::Expected;
 
 /// Between two attempts to put a configuration into force.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -39,7 +41,10 @@ pub(super) struct Aggregator {
     /// Where the page and the API listen
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8470")]
     listen: SocketAddr,
-    /// A file with the token that every request must carry; needed for an address that is not loopback
+    #[command(flatten)]
+    enroll: EnrollArgs,
+    /// A file with the token that every request must carry; needed for an address that is not loopback. With --enroll:
+    /// the token that Kubernetes gave the pod for the operator
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     #[command(flatten)]
@@ -57,12 +62,17 @@ impl Aggregator {
             config::read(&self.config).map_err(|e| Failure::Input(e.to_string()))?;
         let folder = self.data.make(config.storage_path.as_deref())?;
         let health = Health::default();
+        let expected = Expected::Aggregator { collector: config.collector.clone() };
+        let tls = self.enroll.follow(self.token_file.as_deref(), expected, &health)?;
+        let token = self.token_file.as_deref().filter(|_| tls.is_none());
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let options = CentralOptions {
             folder: folder.join("store"),
             api: self.listen,
             ingest: Some(self.ingest),
-            token: running::api_token(self.token_file.as_deref())?,
+            token: running::api_token(token)?,
             health: health.clone(),
+            tls,
         };
         let mut plan = CentralPlan::open(&self.hot, config, &folder).await?;
         let (config, hot, error) = plan.wanted();
@@ -70,8 +80,8 @@ impl Aggregator {
         central.run(|running| (running.hot, running.error) = (hot, error));
         health.ok("api");
         let answering = running::watch_health(&folder, &health)?;
-        let deliveries = central.ingest.map(|address| format!("edges deliver to http://{address}"));
-        let page = format!("page and API http://{}", central.api);
+        let deliveries = central.ingest.map(|address| format!("edges deliver to {scheme}://{address}"));
+        let page = format!("page and API {scheme}://{}", central.api);
         ready(&[Some(page), deliveries].into_iter().flatten().collect::<Vec<_>>(), std::iter::empty());
         let mut file = ConfigFile::new(&self.config);
         let stop = running::stop_signal()?;

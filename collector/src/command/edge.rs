@@ -9,6 +9,7 @@ use crds::config::EdgeConfig;
 use tracing::{info, warn};
 
 use super::data::DataFolder;
+use super::enroll::EnrollArgs;
 use super::hot::{EdgePlan, HotArgs};
 use super::running;
 use super::{Failure, ready};
@@ -16,6 +17,7 @@ use crate::config::{self, ConfigFile};
 use crate::pipeline::Edge as Role;
 use crate::ship::HttpUpstream;
 use crate::telemetry::Health;
+use crate::tls::{Current, Expected};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,7 +33,12 @@ pub(super) struct Edge {
     config: PathBuf,
     #[command(flatten)]
     hot: HotArgs,
-    /// Where blocks are shipped to
+    #[command(flatten)]
+    enroll: EnrollArgs,
+    /// The token that Kubernetes gave the pod for the operator, read anew each time; with --enroll
+    #[arg(long, value_name = "FILE", requires = "enroll")]
+    token_file: Option<PathBuf>,
+    /// Where blocks are shipped to: http, or with --enroll https
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8471")]
     aggregator: String,
     /// How the edge is called [default: the machine's name]
@@ -48,20 +55,33 @@ impl Edge {
     }
 
     async fn receive(self) -> Result<(), Failure> {
-        let upstream = Arc::new(HttpUpstream::new(&self.aggregator).map_err(Failure::Usage)?);
         let config: EdgeConfig = config::read(&self.config).map_err(|e| Failure::Input(e.to_string()))?;
         let folder = self.data.make(None)?;
         let name = self.name.clone().unwrap_or_else(running::host_name);
+        let health = Health::default();
+        let expected = Expected::Edge { collector: config.collector.clone(), node: name.clone() };
+        let tls = self.enroll.follow(self.token_file.as_deref(), expected, &health)?;
+        let upstream = Arc::new(self.upstream(tls.clone())?);
         let mut plan = EdgePlan::open(&self.hot, config, &folder).await?;
         let edge = Role::start(plan.wanted(), &folder.join("spool"), &name, upstream)
             .map_err(|error| running::started(&error))?;
-        let health = Health::default();
+        if let Some(current) = tls {
+            edge.follow(current);
+        }
         let answering = running::watch_health(&folder, &health)?;
         ready(&[format!("ships to {}", self.aggregator)], edge.listeners());
         let ended = self.until_stopped(&edge, &mut plan, &health).await;
         answering.abort();
         edge.stop().await;
         ended
+    }
+
+    fn upstream(&self, tls: Option<Current>) -> Result<HttpUpstream, Failure> {
+        let made = match tls {
+            Some(current) => HttpUpstream::secured(&self.aggregator, current),
+            None => HttpUpstream::new(&self.aggregator),
+        };
+        made.map_err(Failure::Usage)
     }
 
     async fn until_stopped(&self, edge: &Role, plan: &mut EdgePlan, health: &Health) -> Result<(), Failure> {

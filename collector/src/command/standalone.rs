@@ -61,6 +61,7 @@ impl Standalone {
             ingest: None,
             token: api_token(self.token_file.as_deref())?,
             health: health.clone(),
+            tls: None,
         };
         let mut central =
             Central::start(&rendered.aggregator, options).await.map_err(|error| started(&error))?;

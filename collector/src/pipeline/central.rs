@@ -18,6 +18,7 @@ use crate::serve::{self, Token};
 use crate::ship::{SendError, Upstream};
 use crate::slot::Ack;
 use crate::telemetry::{Health, Metrics};
+use crate::tls::{Current, Door};
 
 /// How often health asks how the store is.
 const LOOK: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub struct CentralOptions {
     pub token: Option<Token>,
     /// What `/readyz` tells.
     pub health: Health,
+    /// In a cluster: both ports speak TLS with these.
+    pub tls: Option<Current>,
 }
 
 /// A running aggregator with its server.
@@ -76,6 +79,7 @@ impl Central {
             metrics: metrics.clone(),
             health: options.health,
             token: options.token,
+            door: options.tls.clone().map_or(Door::Plain, Door::Api),
         };
         serve::check(api_address, state.token.as_ref())?;
         if let Some(token) = state.token.clone() {
@@ -88,8 +92,16 @@ impl Central {
                 error!(%cause, "the API ended");
             }
         });
+        if let Some(current) = options.tls.clone() {
+            tasks.spawn(while_open(closed.clone(), name(Arc::clone(&aggregator), current)));
+        }
         if let Some(listener) = deliveries {
-            tasks.spawn(ingest::run(listener, Arc::clone(&aggregator), closed_by(closed)));
+            let ingest = ingest::Options {
+                door: options.tls.map_or(Door::Plain, Door::Ingest),
+                metrics: metrics.clone(),
+                ..ingest::Options::default()
+            };
+            tasks.spawn(ingest::run(listener, Arc::clone(&aggregator), ingest, closed_by(closed)));
         }
         Ok(Self { aggregator, closing, tasks, metrics, api: api_address, ingest: ingest_address })
     }
@@ -143,6 +155,20 @@ async fn watch_store(reader: Reader, health: Health) {
         match reader.trouble() {
             Some(trouble) => health.failing("store", trouble),
             None => health.ok("store"),
+        }
+    }
+}
+
+/// Says which certificate the aggregator shows and whom it trusts, as that changes.
+async fn name(aggregator: Arc<Aggregator>, mut current: Current) {
+    loop {
+        let credentials = current.borrow_and_update().clone();
+        if let Some(credentials) = credentials {
+            aggregator.fleet().run(|running| _ = credentials.name(running));
+        }
+        if current.changed().await.is_err() {
+            // Nobody renews any more: what there is stays.
+            return std::future::pending().await;
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::enrich::Places;
 use crate::ship::{self, Spool, Status, Upstream};
 use crate::slot::{StreamFacts, StreamKey, StreamReport};
 use crate::socket::{self, Bound, Receiver};
+use crate::tls::Current;
 
 /// A running edge.
 #[derive(Debug)]
@@ -93,6 +94,23 @@ impl Edge {
     #[cfg(test)]
     pub(super) fn orders(&self) -> watch::Sender<Arc<Wanted>> {
         self.wanted.clone()
+    }
+
+    /// Says in reports what certificate the edge shows and whom it trusts, as that changes.
+    pub fn follow(&self, mut current: Current) {
+        let report = self.report.clone();
+        tokio::spawn(async move {
+            loop {
+                let credentials = current.borrow_and_update().clone();
+                if let Some(credentials) = credentials {
+                    report.send_if_modified(|report| credentials.name(&mut report.running));
+                }
+                tokio::select! {
+                    changed = current.changed() => if changed.is_err() { return },
+                    () = report.closed() => return,
+                }
+            }
+        });
     }
 
     /// What the edge says of itself: of profiles, what is in force.

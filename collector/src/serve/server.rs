@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
@@ -22,6 +22,7 @@ use warp::reply::Response;
 use super::access::{self, Refusal, Token};
 use super::problem::Problem;
 use crate::telemetry::{Metric, Metrics};
+use crate::tls::{Door, Duplex};
 
 /// What one server does at once, and how long it waits.
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +62,15 @@ pub(super) const POSTED: &str = "/api/v1/filters/check";
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     token: Option<Token>,
+    door: Door,
     metrics: Metrics,
     limits: Limits,
     requests: Arc<Semaphore>,
 }
 
 impl Gate {
-    pub(super) fn new(token: Option<Token>, metrics: Metrics, limits: Limits) -> Self {
-        Self { token, metrics, limits, requests: Arc::new(Semaphore::new(limits.requests)) }
+    pub(super) fn new(token: Option<Token>, door: Door, metrics: Metrics, limits: Limits) -> Self {
+        Self { token, door, metrics, limits, requests: Arc::new(Semaphore::new(limits.requests)) }
     }
 }
 
@@ -94,7 +96,7 @@ pub(super) async fn accept<S>(
         while tasks.try_join_next().is_some() {}
         match accepted.and_then(|stream| tune(stream, gate.limits.read_within)) {
             Ok((stream, local)) => {
-                let served = graceful.watch(connection(stream, local, gate.clone(), routes.clone()));
+                let served = serve(stream, local, gate.clone(), routes.clone(), graceful.watcher());
                 tasks.spawn(until_its_end(served, permit));
             }
             // Out of descriptors, or gone already: the next one may do better.
@@ -129,19 +131,35 @@ fn tune(stream: TcpStream, read_within: Duration) -> std::io::Result<(TcpStream,
     Ok((stream, local))
 }
 
-async fn until_its_end(served: impl Future<Output = hyper::Result<()>>, _permit: Permit) {
-    if let Err(e) = served.await {
-        tracing::debug!(error = %e, "connection ended early");
+async fn until_its_end(served: impl Future<Output = ()>, _permit: Permit) {
+    served.await;
+}
+
+async fn serve<S>(stream: TcpStream, local: SocketAddr, gate: Gate, routes: S, watcher: Watcher)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    match gate.door.open(stream).await {
+        Ok((stream, _)) => {
+            if let Err(e) = watcher.watch(connection(stream, local, gate, routes)).await {
+                tracing::debug!(error = %e, "connection ended early");
+            }
+        }
+        Err(e) => {
+            gate.metrics.lock().add(Metric::RequestsRefused, &["handshake"], 1);
+            tracing::debug!(error = %e, "a handshake failed");
+        }
     }
 }
 
 fn connection<S>(
-    stream: TcpStream,
+    stream: Box<dyn Duplex>,
     local: SocketAddr,
     gate: Gate,
     routes: S,
 ) -> http1::Connection<
-    TokioIo<TcpStream>,
+    TokioIo<Box<dyn Duplex>>,
     impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>,
 >
 where

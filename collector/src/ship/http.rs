@@ -1,21 +1,33 @@
 //! The aggregator over HTTP/2.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use crds::fleet::{EdgeReport, REPORT_PATH};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Response};
+use rustls::ClientConfig;
 
 use super::{SendError, Upstream};
 use crate::slot::Ack;
+use crate::tls::{Credentials, Current};
 
 /// An answer that takes longer counts as none.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// An aggregator at a URL such as `http://127.0.0.1:8471`.
+/// An aggregator at a URL such as `http://127.0.0.1:8471`, or over TLS `https://HOST:8471`.
 #[derive(Debug)]
 pub struct HttpUpstream {
-    client: Client,
     base: String,
+    link: Link,
+}
+
+/// How it is reached.
+#[derive(Debug)]
+enum Link {
+    Plain(Client),
+    /// With the newest certificate, and the client made of it.
+    Tls(Current, ArcSwapOption<(Arc<Credentials>, Client)>),
 }
 
 impl HttpUpstream {
@@ -24,24 +36,41 @@ impl HttpUpstream {
     /// # Errors
     /// When the URL is not `http://host:port`.
     pub fn new(url: &str) -> Result<Self, String> {
-        let parsed = reqwest::Url::parse(url)
-            .map_err(|error| format!("{url:?} is no URL ({error}); write http://ADDRESS:8471"))?;
-        if parsed.scheme() != "http" || parsed.host().is_none() {
-            return Err(format!("{url:?}: write http://ADDRESS:8471"));
-        }
         crate::cryptography::provide();
-        let client = Client::builder()
-            .http2_prior_knowledge()
-            .timeout(DEADLINE)
-            .connect_timeout(Duration::from_secs(5))
-            .no_proxy()
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(Self { client, base: parsed.as_str().trim_end_matches('/').to_owned() })
+        let base = base(url, "http")?;
+        let client = client(None).map_err(|error| error.to_string())?;
+        Ok(Self { base, link: Link::Plain(client) })
+    }
+
+    /// As [`HttpUpstream::new`], over TLS with the credentials that `current` has when a connection is made.
+    ///
+    /// # Errors
+    /// When the URL is not `https://host:port`.
+    pub fn secured(url: &str, current: Current) -> Result<Self, String> {
+        Ok(Self { base: base(url, "https")?, link: Link::Tls(current, ArcSwapOption::empty()) })
+    }
+
+    /// A client with the newest credentials. What another one has begun ends with that one.
+    fn client(&self) -> Result<Client, SendError> {
+        let (current, made) = match &self.link {
+            Link::Plain(client) => return Ok(client.clone()),
+            Link::Tls(current, made) => (current, made),
+        };
+        let not_yet = || SendError::Unreachable("there is no certificate yet".to_owned());
+        let credentials = current.borrow().clone().ok_or_else(not_yet)?;
+        if let Some(made) = &*made.load()
+            && Arc::ptr_eq(&made.0, &credentials)
+        {
+            return Ok(made.1.clone());
+        }
+        let client = client(Some(credentials.client()));
+        let client = client.map_err(|error| SendError::Unreachable(chain(&error)))?;
+        made.store(Some(Arc::new((credentials, client.clone()))));
+        Ok(client)
     }
 
     async fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, SendError> {
-        let request: RequestBuilder = self.client.post(format!("{}{path}", self.base)).body(body);
+        let request = self.client()?.post(format!("{}{path}", self.base)).body(body);
         let answer = request.send().await.map_err(|error| SendError::Unreachable(chain(&error)))?;
         if answer.status().is_success() {
             return Ok(answer);
@@ -49,6 +78,27 @@ impl HttpUpstream {
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
         Err(SendError::Refused(format!("{status} {}", text.chars().take(300).collect::<String>())))
+    }
+}
+
+fn base(url: &str, scheme: &str) -> Result<String, String> {
+    let right = format!("write {scheme}://ADDRESS:8471");
+    let parsed = reqwest::Url::parse(url).map_err(|error| format!("{url:?} is no URL ({error}); {right}"))?;
+    if parsed.scheme() != scheme || parsed.host().is_none() {
+        return Err(format!("{url:?}: {right}"));
+    }
+    Ok(parsed.as_str().trim_end_matches('/').to_owned())
+}
+
+fn client(tls: Option<ClientConfig>) -> reqwest::Result<Client> {
+    let client = Client::builder()
+        .http2_prior_knowledge()
+        .timeout(DEADLINE)
+        .connect_timeout(Duration::from_secs(5))
+        .no_proxy();
+    match tls {
+        Some(tls) => client.tls_backend_preconfigured(tls).build(),
+        None => client.build(),
     }
 }
 

@@ -125,6 +125,8 @@ metrics! {
     BlocksRepeated "weir_blocks_repeated_total" Counter [];
     /// Blocks that came before one that is missing, and were sent back.
     BlocksEarly "weir_blocks_early_total" Counter [];
+    /// Connections and requests that the ingest port refused, by reason.
+    IngestRefused "weir_ingest_refused_total" Counter ["reason"];
     /// Number of the last block applied from an edge's spool.
     BlockNumber "weir_block_number" Gauge ["edge"];
     /// Unix time at which the edge made the last block applied.

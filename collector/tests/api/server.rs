@@ -11,6 +11,7 @@ use collector::slot::{
     SequenceUnit, StreamCounts, StreamKey, StreamReport, Tally, TopEntry, TopWindow, Waiting,
 };
 use collector::telemetry::{Health, Metrics};
+use collector::tls::Door;
 use crds::config::AggregatorConfig;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -71,7 +72,7 @@ impl Server {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (health, metrics) = (Health::default(), Metrics::default());
-        let state = State { reader: aggregator.reader(), metrics, health: health.clone(), token };
+        let state = State { reader: aggregator.reader(), metrics, health: health.clone(), token, door: Door::Plain };
         collector::cryptography::provide();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut running = tokio::spawn(serve::run(listener, state, async move {

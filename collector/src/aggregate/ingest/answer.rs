@@ -4,15 +4,19 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use crds::fleet::{EdgeReport, FLEET_PATH, REPORT_PATH};
+use crds::identity::Identity;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::super::{Aggregator, ApplyError};
-use super::{PATIENCE, fleet};
+use super::admit::{Refusal, admit};
+use super::{Options, PATIENCE, fleet};
 use crate::slot::MAX_BLOCK_BYTES;
+use crate::telemetry::Metric;
 
 /// KiB of all bodies that are being read or applied.
 const BODIES_KIB: usize = 256 << 10;
@@ -28,15 +32,22 @@ pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 #[derive(Debug)]
 pub(super) struct Desk {
     aggregator: Arc<Aggregator>,
+    pub(super) options: Options,
     bodies: Arc<Semaphore>,
 }
 
 impl Desk {
-    pub(super) fn new(aggregator: Arc<Aggregator>) -> Self {
-        Self { aggregator, bodies: Arc::new(Semaphore::new(BODIES_KIB)) }
+    pub(super) fn new(aggregator: Arc<Aggregator>, options: Options) -> Self {
+        Self { aggregator, options, bodies: Arc::new(Semaphore::new(BODIES_KIB)) }
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+    /// Answers a request of `peer`; a stream ends at `ends`.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Option<&Identity>,
+        ends: Instant,
+    ) -> Answer {
         let path = request.uri().path().to_owned();
         let (method, limit) = match path.as_str() {
             FLEET_PATH => (Method::GET, 0),
@@ -50,43 +61,71 @@ impl Desk {
         if request.method() != method {
             return text(StatusCode::METHOD_NOT_ALLOWED, &format!("use {method}"));
         }
+        let node = match admit(&path, peer, &self.aggregator.collector()) {
+            Ok(node) => node,
+            Err(refusal) => return self.forbid(&refusal),
+        };
         if path == FLEET_PATH {
-            return fleet::stream(Arc::clone(&self.aggregator));
+            return fleet::stream(Arc::clone(&self.aggregator), ends);
         }
         let (body, _permit) = match self.read(request, limit).await {
             Ok(body) => body,
             Err(refusal) => return refusal,
         };
         match path.as_str() {
-            REPORT_PATH => self.report(&body),
-            PROVISIONAL => match self.aggregator.provisional(&body) {
+            REPORT_PATH => self.report(&body, peer),
+            PROVISIONAL => match self.aggregator.provisional_of(&body, node) {
                 Ok(()) => text(StatusCode::NO_CONTENT, ""),
-                Err(error) => refuse(&error),
+                Err(error) => self.refuse(&error),
             },
-            _ => self.blocks(&body).await,
+            _ => self.blocks(&body, node).await,
         }
     }
 
-    fn report(&self, body: &[u8]) -> Answer {
-        let report: EdgeReport = match serde_json::from_slice(body) {
+    fn report(&self, body: &[u8], peer: Option<&Identity>) -> Answer {
+        let mut report: EdgeReport = match serde_json::from_slice(body) {
             Ok(report) => report,
             Err(error) => return text(StatusCode::BAD_REQUEST, &format!("this is no report: {error}")),
         };
+        if let Some(Identity::Edge { node, pod, .. }) = peer {
+            if report.node != *node {
+                let text = format!("the certificate is of {node}, but the report of {}", report.node);
+                return self.forbid(&Refusal { reason: "other_node", text });
+            }
+            report.running.pod.clone_from(pod);
+        }
         match self.aggregator.fleet().hear(report) {
             Ok(()) => text(StatusCode::NO_CONTENT, ""),
             Err(full) => text(StatusCode::SERVICE_UNAVAILABLE, &full.to_string()),
         }
     }
 
-    async fn blocks(&self, body: &[u8]) -> Answer {
+    async fn blocks(&self, body: &[u8], node: Option<&str>) -> Answer {
         let Some(blocks) = split(body) else {
             return text(StatusCode::BAD_REQUEST, "the lengths of the blocks do not fit the body");
         };
-        match self.aggregator.apply_all(blocks).await.map(|ack| postcard::to_stdvec(&ack)) {
+        match self.aggregator.apply_of(blocks, node).await.map(|ack| postcard::to_stdvec(&ack)) {
             Ok(Ok(ack)) => Response::new(Full::new(Bytes::from(ack)).boxed_unsync()),
             Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-            Err(error) => refuse(&error),
+            Err(error) => self.refuse(&error),
         }
+    }
+
+    fn refuse(&self, error: &ApplyError) -> Answer {
+        let status = match error {
+            ApplyError::Refused(_) => StatusCode::BAD_REQUEST,
+            ApplyError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ApplyError::Foreign(text) => {
+                return self.forbid(&Refusal { reason: "other_node", text: text.clone() });
+            }
+        };
+        text(status, &error.to_string())
+    }
+
+    fn forbid(&self, refusal: &Refusal) -> Answer {
+        self.options.metrics.lock().add(Metric::IngestRefused, &[refusal.reason], 1);
+        tracing::debug!(reason = refusal.reason, "{}", refusal.text);
+        text(StatusCode::FORBIDDEN, &refusal.text)
     }
 
     /// The body, and the hold on memory that it needs.
@@ -127,14 +166,6 @@ fn split(mut body: &[u8]) -> Option<Vec<Vec<u8>>> {
         }
         body = rest;
     }
-}
-
-fn refuse(error: &ApplyError) -> Answer {
-    let status = match error {
-        ApplyError::Refused(_) => StatusCode::BAD_REQUEST,
-        ApplyError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    text(status, &error.to_string())
 }
 
 pub(super) fn text(status: StatusCode, text: &str) -> Answer {

@@ -26,12 +26,14 @@ struct Listener {
     /// What is to be told before any event.
     first: Option<FleetEvent>,
     told: Instant,
+    /// The connection's end.
+    ends: Instant,
 }
 
-/// An answer that ends when the listener leaves, or the connection does.
-pub(super) fn stream(aggregator: Arc<Aggregator>) -> Answer {
+/// An answer that ends when the listener leaves, and at `ends`.
+pub(super) fn stream(aggregator: Arc<Aggregator>, ends: Instant) -> Answer {
     let (first, events) = aggregator.fleet().subscribe();
-    let listener = Listener { aggregator, events, first: Some(first), told: Instant::now() };
+    let listener = Listener { aggregator, events, first: Some(first), told: Instant::now(), ends };
     let lines = futures::stream::unfold(listener, |mut listener| async move {
         let event = listener.next().await?;
         listener.told = Instant::now();
@@ -49,7 +51,7 @@ impl Listener {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        loop {
+        while Instant::now() < self.ends {
             match timeout(LOOK, self.events.recv()).await {
                 Ok(Ok(event)) => return Some(event),
                 // Too slow for what came meanwhile: everything again.
@@ -65,5 +67,6 @@ impl Listener {
                 return Some(FleetEvent::Alive);
             }
         }
+        None
     }
 }

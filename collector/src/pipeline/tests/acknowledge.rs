@@ -98,6 +98,7 @@ impl Rig {
             ingest: Some(([127, 0, 0, 1], 0).into()),
             token: None,
             health: Health::default(),
+            tls: None,
         };
         let central = Central::start(&aggregator(&fixed), options).await.unwrap();
         let upstream = HttpUpstream::new(&format!("http://{}", central.ingest.unwrap())).unwrap();

@@ -44,6 +44,7 @@ async fn start(folder: &Path) -> (Central, Edge) {
         ingest: None,
         token: None,
         health: Health::default(),
+        tls: None,
     };
     let central = Central::start(&central_config, options).await.unwrap();
     let edge = Edge::start(edge_config, &folder.join("spool"), "edge", central.upstream()).unwrap();
