@@ -16,6 +16,7 @@ mod operations;
 mod parameters;
 mod problem;
 mod profiles;
+mod rights;
 mod routes;
 mod scrape;
 mod series;
@@ -24,7 +25,7 @@ mod sources;
 mod top;
 mod ui;
 
-pub use access::{Token, TokenError};
+pub use access::{Access, Token, TokenError};
 pub use exporters::{Edge, Exporter, ExporterList, Listener};
 pub use facts::{Facts, FactsList, Named, NamedInterface, Rate, Template};
 pub use filters::{FaultSpan, FilterFault, FilterText, FilterVerdict};
@@ -33,6 +34,7 @@ pub use interfaces::{Interface, OctetsBeside};
 pub use live::SlotEvent;
 pub use problem::Problem;
 pub use profiles::{Channel, ChannelUsage, LIVE, Profile, ProfileDetail, ProfileList, Top, Usage};
+pub use rights::{AUDIENCE, Reviewer};
 pub use sources::SourcePace;
 
 pub use series::{Coverage, Line, Marker, SeriesAnswer};
@@ -56,8 +58,8 @@ pub struct State {
     pub metrics: Metrics,
     /// What `/readyz` tells.
     pub health: Health,
-    /// Needed where others than this machine can connect.
-    pub token: Option<Token>,
+    /// Who may ask.
+    pub access: Access,
     /// How connections are taken.
     pub door: Door,
 }
@@ -78,9 +80,9 @@ pub enum ServeError {
 /// Whether an address may be served: one that others can reach needs a token.
 ///
 /// # Errors
-/// When the address is not a loopback one and there is no token.
-pub fn check(address: SocketAddr, token: Option<&Token>) -> Result<(), ServeError> {
-    if token.is_none() && !address.ip().to_canonical().is_loopback() {
+/// When the address is not a loopback one and anybody may ask.
+pub fn check(address: SocketAddr, access: &Access) -> Result<(), ServeError> {
+    if matches!(access, Access::Open) && !address.ip().to_canonical().is_loopback() {
         return Err(ServeError::Open(address));
     }
     Ok(())
@@ -89,16 +91,16 @@ pub fn check(address: SocketAddr, token: Option<&Token>) -> Result<(), ServeErro
 /// Answers on `listener` until `shutdown`; open requests then have five seconds to end.
 ///
 /// # Errors
-/// When the address is not a loopback one and there is no token.
+/// When the address is not a loopback one and anybody may ask.
 pub async fn run(
     listener: TcpListener,
     state: State,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    check(listener.local_addr()?, state.token.as_ref())?;
+    check(listener.local_addr()?, &state.access)?;
     let (closing, closed) = watch::channel(false);
     let gate = server::Gate::new(
-        state.token.clone(),
+        state.access.clone(),
         state.door.clone(),
         state.metrics.clone(),
         server::Limits::USUAL,

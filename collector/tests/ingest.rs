@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use collector::aggregate::ingest::{self, Options};
 use collector::aggregate::Aggregator;
+use collector::aggregate::ingest::{self, Options};
 use collector::ship::{HttpUpstream, SendError, Upstream};
 use collector::slot::{Block, Provisional, encode, encode_provisional};
 use crds::config::{AggregatorConfig, CONFIG_VERSION};

@@ -1,10 +1,11 @@
 //! `weir aggregator`: takes the edges' blocks, keeps series, answers.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use crds::config::AggregatorConfig;
 use tracing::{info, warn};
 
@@ -15,7 +16,8 @@ use super::running;
 use super::{Failure, ready};
 use crate::config::{self, ConfigFile};
 use crate::pipeline::{Central, CentralOptions};
-use crate::telemetry::Health;
+use crate::serve::{Access, Reviewer};
+use crate::telemetry::{Health, Metrics};
 use crate::tls::Expected;
 
 /// Between two attempts to put a configuration into force.
@@ -47,14 +49,47 @@ pub(super) struct Aggregator {
     /// the token that Kubernetes gave the pod for the operator
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Who may ask: whom this server's token lets, or whom Kubernetes lets
+    #[arg(long, value_name = "HOW", default_value = "token")]
+    access: How,
     #[command(flatten)]
     data: DataFolder,
+}
+
+/// Who says who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum How {
+    /// Whoever has the token of --token-file, or anybody on this machine
+    Token,
+    /// TokenReview and SubjectAccessReview: get on flowprofiles/data and flowcollectors/data
+    Kubernetes,
 }
 
 impl Aggregator {
     /// Runs until SIGTERM or SIGINT.
     pub(super) fn run(self) -> Result<(), Failure> {
         running::runtime()?.block_on(self.serve())
+    }
+
+    /// A token that Kubernetes gave must not be sent in the clear to another machine.
+    async fn rights(
+        &self,
+        collector: &str,
+        token: Option<&Path>,
+        metrics: &Metrics,
+    ) -> Result<Access, Failure> {
+        if self.access == How::Token {
+            return running::api_token(token).map(Access::from);
+        }
+        if !self.enroll.is_given() && !self.listen.ip().is_loopback() {
+            let listen = self.listen;
+            return Err(Failure::Usage(format!(
+                "--access kubernetes on {listen} needs TLS: give --enroll, or an address such as 127.0.0.1:8470"
+            )));
+        }
+        let reviewer = Reviewer::new(collector, metrics.clone()).await;
+        let failed = |error| Failure::Usage(format!("--access kubernetes: no API server: {error}"));
+        Ok(Access::Kubernetes(Arc::new(reviewer.map_err(failed)?)))
     }
 
     async fn serve(self) -> Result<(), Failure> {
@@ -66,11 +101,13 @@ impl Aggregator {
         let tls = self.enroll.follow(self.token_file.as_deref(), expected, &health)?;
         let token = self.token_file.as_deref().filter(|_| tls.is_none());
         let scheme = if tls.is_some() { "https" } else { "http" };
+        let metrics = Metrics::default();
         let options = CentralOptions {
             folder: folder.join("store"),
             api: self.listen,
             ingest: Some(self.ingest),
-            token: running::api_token(token)?,
+            access: self.rights(&config.collector, token, &metrics).await?,
+            metrics,
             health: health.clone(),
             tls,
         };

@@ -11,7 +11,7 @@ use super::running::{api_token, started, stop_signal, watch_health};
 use super::{Failure, ready};
 use crate::manifest::{Change, Watcher};
 use crate::pipeline::{Central, CentralOptions, Edge};
-use crate::telemetry::Health;
+use crate::telemetry::{Health, Metrics};
 
 const EXAMPLES: &str = "\
 The folder holds the same objects that a cluster takes: one FlowCollector, any number of FlowProfiles and
@@ -59,7 +59,8 @@ impl Standalone {
             folder: folder.join("store"),
             api: self.listen,
             ingest: None,
-            token: api_token(self.token_file.as_deref())?,
+            access: api_token(self.token_file.as_deref())?.into(),
+            metrics: Metrics::default(),
             health: health.clone(),
             tls: None,
         };

@@ -14,7 +14,7 @@ use tracing::error;
 
 use super::StartError;
 use crate::aggregate::{Aggregator, Reader, ingest};
-use crate::serve::{self, Token};
+use crate::serve::{self, Access};
 use crate::ship::{SendError, Upstream};
 use crate::slot::Ack;
 use crate::telemetry::{Health, Metrics};
@@ -32,8 +32,10 @@ pub struct CentralOptions {
     pub api: SocketAddr,
     /// Where edges deliver; none: only this process's own.
     pub ingest: Option<SocketAddr>,
-    /// Needed where others than this machine can connect.
-    pub token: Option<Token>,
+    /// Who may ask.
+    pub access: Access,
+    /// What `/metrics` tells of this process.
+    pub metrics: Metrics,
     /// What `/readyz` tells.
     pub health: Health,
     /// In a cluster: both ports speak TLS with these.
@@ -73,16 +75,16 @@ impl Central {
         let api_address = local(&api, options.api);
         let ingest_address =
             deliveries.as_ref().zip(options.ingest).map(|(listener, asked)| local(listener, asked));
-        let metrics = Metrics::default();
+        let metrics = options.metrics;
         let state = serve::State {
             reader: aggregator.reader(),
             metrics: metrics.clone(),
             health: options.health,
-            token: options.token,
+            access: options.access,
             door: options.tls.clone().map_or(Door::Plain, Door::Api),
         };
-        serve::check(api_address, state.token.as_ref())?;
-        if let Some(token) = state.token.clone() {
+        serve::check(api_address, &state.access)?;
+        if let Access::Token(token) = state.access.clone() {
             tasks.spawn(while_open(closed.clone(), token.follow()));
         }
         tasks.spawn(while_open(closed.clone(), watch_store(state.reader.clone(), state.health.clone())));

@@ -1,4 +1,4 @@
-//! Who may ask: the bearer token, and the names by which this server is known.
+//! Who may ask: the bearer token, the rights that it stands for, and the names by which this server is known.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use warp::http::uri::Authority;
 use warp::http::{HeaderMap, Uri};
 
 use super::problem::Problem;
+use super::profiles::LIVE;
+use super::rights::{Denied, Reviewer, Viewer, Wanted};
 
 /// A token shorter than this can be guessed.
 const SHORTEST: usize = 16;
@@ -19,6 +21,23 @@ const LONGEST: usize = 4096;
 
 /// How often the file is read again: a secret that a cluster renews holds within two seconds.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Who may ask.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Whoever reaches the address: it must be a loopback one.
+    Open,
+    /// Who has the server's token.
+    Token(Token),
+    /// Whom Kubernetes lets.
+    Kubernetes(Arc<Reviewer>),
+}
+
+impl From<Option<Token>> for Access {
+    fn from(token: Option<Token>) -> Self {
+        token.map_or(Self::Open, Self::Token)
+    }
+}
 
 /// The secret that clients send as `Authorization: Bearer ...`, as its file holds it now.
 #[derive(Clone)]
@@ -126,24 +145,66 @@ impl Refusal {
     }
 }
 
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::new(denied.reason(), denied.into())
+    }
+}
+
 /// Lets a request pass, or says why not. With a token, everything that shows data needs it; without one, the
 /// request has to name this server by an address of its own, so that no foreign page gets here through a
-/// browser (DNS rebinding).
-pub(super) fn check(
-    token: Option<&Token>,
+/// browser (DNS rebinding). In a cluster it says who asks, so that lists can be cut to what that user may see.
+pub(super) async fn check(
+    access: &Access,
     local: SocketAddr,
     uri: &Uri,
     headers: &HeaderMap,
-) -> Result<(), Refusal> {
+) -> Result<Option<Viewer>, Refusal> {
     if matches!(uri.path(), "/healthz" | "/readyz") {
-        return Ok(());
+        return Ok(None);
     }
-    match token {
-        Some(token) if shows_data(uri.path()) => {
-            bearer(token, headers).map_err(|problem| Refusal::new("token", problem))
+    match access {
+        Access::Open => own_host(local, uri, headers).map_err(|problem| Refusal::new("host", problem))?,
+        Access::Token(token) if shows_data(uri.path()) => {
+            let given = bearer(headers).filter(|given| token.is(given));
+            let wrong = "send the header Authorization: Bearer with this server's token";
+            given.ok_or_else(|| Refusal::new("token", Problem::unauthorized(wrong)))?;
         }
-        Some(_) => Ok(()),
-        None => own_host(local, uri, headers).map_err(|problem| Refusal::new("host", problem)),
+        Access::Kubernetes(reviewer) if shows_data(uri.path()) => {
+            return Ok(Some(reviewed(reviewer, uri.path(), headers).await?));
+        }
+        Access::Token(_) | Access::Kubernetes(_) => {}
+    }
+    Ok(None)
+}
+
+async fn reviewed(reviewer: &Arc<Reviewer>, path: &str, headers: &HeaderMap) -> Result<Viewer, Denied> {
+    let none = Denied::Token("send the header Authorization: Bearer with a token that Kubernetes gave you");
+    let viewer = reviewer.viewer(bearer(headers).ok_or(none)?).await?;
+    match wanted(path) {
+        Some(Wanted::Profile { namespace, name }) if viewer.sees_profile(&namespace, &name).await? => {}
+        Some(wanted) => viewer.must_see(&wanted).await?,
+        None => {}
+    }
+    Ok(viewer)
+}
+
+/// What a path shows; none: nothing, or a list that is cut to what the user may see. What is not known here shows as
+/// much as there is.
+fn wanted(path: &str) -> Option<Wanted> {
+    if path == "/metrics" {
+        return Some(Wanted::Metrics);
+    }
+    let below = path.strip_prefix("/api/v1/").unwrap_or_default();
+    match below.split('/').collect::<Vec<_>>()[..] {
+        _ if path == "/openapi.json" => None,
+        ["profiles"] | ["filters", "check"] => None,
+        ["profiles", namespace, name] | ["profiles", namespace, name, "series" | "top"]
+            if namespace != LIVE && !namespace.is_empty() && !name.is_empty() =>
+        {
+            Some(Wanted::Profile { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Some(Wanted::Collector),
     }
 }
 
@@ -152,15 +213,10 @@ fn shows_data(path: &str) -> bool {
     path == "/metrics" || path == "/openapi.json" || path.starts_with("/api/")
 }
 
-fn bearer(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(value) = headers.get(AUTHORIZATION) else {
-        return Err(Problem::unauthorized("send the header Authorization: Bearer with this server's token"));
-    };
-    let given = value.to_str().ok().and_then(|text| text.split_once(' '));
-    match given {
-        Some((scheme, given)) if scheme.eq_ignore_ascii_case("bearer") && token.is(given.trim()) => Ok(()),
-        _ => Err(Problem::unauthorized("the Authorization header does not carry this server's token")),
-    }
+/// The token of an Authorization header (RFC 6750 2.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, given) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    Some(given.trim()).filter(|given| scheme.eq_ignore_ascii_case("bearer") && !given.is_empty())
 }
 
 fn own_host(local: SocketAddr, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
@@ -200,7 +256,42 @@ mod tests {
 
     fn refused(token: Option<&Token>, path: &str, headers: &HeaderMap) -> Option<u16> {
         let local = "192.0.2.7:8470".parse().unwrap();
-        check(token, local, &path.parse().unwrap(), headers).err().map(|refusal| refusal.problem.status)
+        let (access, uri) = (Access::from(token.cloned()), path.parse().unwrap());
+        let checked = now(check(&access, local, &uri, headers));
+        checked.err().map(|refusal| refusal.problem.status)
+    }
+
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_path_wants_the_right_for_what_it_shows_and_an_unknown_one_for_everything() {
+        let profile = |namespace: &str, name: &str| {
+            Some(Wanted::Profile { namespace: namespace.into(), name: name.into() })
+        };
+        for (path, right) in [
+            ("/api/v1/profiles", None),
+            ("/api/v1/filters/check", None),
+            ("/openapi.json", None),
+            ("/metrics", Some(Wanted::Metrics)),
+            ("/api/v1/profiles/net/web", profile("net", "web")),
+            ("/api/v1/profiles/net/web/series", profile("net", "web")),
+            ("/api/v1/profiles/net/web/top", profile("net", "web")),
+            ("/api/v1/profiles/net%2Fx/web/top", profile("net%2Fx", "web")),
+            ("/api/v1/profiles/live/series", Some(Wanted::Collector)),
+            ("/api/v1/profiles/live", Some(Wanted::Collector)),
+            ("/api/v1/profiles//net/web/series", Some(Wanted::Collector)),
+            ("/api/v1/profiles/net/web/series/", Some(Wanted::Collector)),
+            ("/api/v1/exporters", Some(Wanted::Collector)),
+            ("/api/v1/exporters/facts", Some(Wanted::Collector)),
+            ("/api/v1/fleet", Some(Wanted::Collector)),
+            ("/api/v1/live", Some(Wanted::Collector)),
+            ("/api/v2/profiles", Some(Wanted::Collector)),
+            ("/api//v1/profiles", Some(Wanted::Collector)),
+        ] {
+            assert_eq!(wanted(path), right, "{path}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::live::{self, Streams};
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::profiles::{Profile, ProfileDetail, ProfileList};
+use super::rights::{Viewer, Wanted};
 use super::series::{self, SeriesAnswer};
 use super::sources::SourcePace;
 use super::top::{self, TopAnswer};
@@ -69,10 +70,33 @@ impl Shared {
     (status = 200, body = ProfileList, description = "the built-in profile first, then as configured"),
     (status = "default", body = Problem, content_type = "application/problem+json", description = "what is wrong"),
 ))]
-pub(super) async fn profiles(shared: Arc<Shared>, pairs: Pairs) -> Result<Response, Problem> {
+pub(super) async fn profiles(
+    viewer: Option<Viewer>,
+    shared: Arc<Shared>,
+    pairs: Pairs,
+) -> Result<Response, Problem> {
     Parameters::new(pairs, &[])?;
     let profiles = shared.read(|reader| Ok(reader.profiles())).await?;
-    Ok(json(&ProfileList { profiles: profiles.into_iter().map(Profile::from).collect() }))
+    let mut profiles: Vec<Profile> = profiles.into_iter().map(Profile::from).collect();
+    if let Some(viewer) = viewer {
+        profiles = seen(&viewer, profiles).await?;
+    }
+    Ok(json(&ProfileList { profiles }))
+}
+
+/// Those that the user may see.
+async fn seen(viewer: &Viewer, profiles: Vec<Profile>) -> Result<Vec<Profile>, Problem> {
+    let mut seen = Vec::new();
+    for profile in profiles {
+        let sees = match profile.name.split_once('/') {
+            Some((namespace, name)) => viewer.sees_profile(namespace, name).await?,
+            None => viewer.sees(&Wanted::Collector).await?,
+        };
+        if sees {
+            seen.push(profile);
+        }
+    }
+    Ok(seen)
 }
 
 /// One profile and what it holds.

@@ -64,6 +64,16 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a token is needed", detail)
     }
 
+    /// Somebody who may not see this.
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "not allowed", detail)
+    }
+
+    /// Kubernetes cannot be asked who may see this.
+    pub(super) fn unreviewed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unreviewed", "rights cannot be checked", detail)
+    }
+
     /// A `Host` that is not ours: a browser that was led here by a foreign name.
     pub(super) fn foreign_host(detail: String) -> Self {
         Self::new(StatusCode::FORBIDDEN, "foreign-host", "foreign Host header", detail)

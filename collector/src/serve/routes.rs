@@ -36,7 +36,12 @@ fn api(shared: Arc<Shared>) -> impl Filter<Extract = (Response,), Error = Reject
         .and(warp::path::param::<String>())
         .map(|namespace, name| format!("{namespace}/{name}"));
     let with = with(shared);
-    let list = warp::path!("profiles").and(with.clone()).and(pairs()).then(operations::profiles).map(settle);
+    let list = warp::path!("profiles")
+        .and(warp::ext::optional())
+        .and(with.clone())
+        .and(pairs())
+        .then(operations::profiles)
+        .map(settle);
     let exporters =
         warp::path!("exporters").and(with.clone()).and(pairs()).then(operations::exporters).map(settle);
     let facts =

@@ -19,7 +19,7 @@ use warp::http::header::{ALLOW, CACHE_CONTROL, HeaderName, REFERRER_POLICY, X_CO
 use warp::http::{HeaderValue, Method, Request, StatusCode};
 use warp::reply::Response;
 
-use super::access::{self, Refusal, Token};
+use super::access::{self, Access, Refusal};
 use super::problem::Problem;
 use crate::telemetry::{Metric, Metrics};
 use crate::tls::{Door, Duplex};
@@ -61,7 +61,7 @@ pub(super) const POSTED: &str = "/api/v1/filters/check";
 /// What stands between a connection and the routes.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
-    token: Option<Token>,
+    access: Access,
     door: Door,
     metrics: Metrics,
     limits: Limits,
@@ -69,8 +69,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(token: Option<Token>, door: Door, metrics: Metrics, limits: Limits) -> Self {
-        Self { token, door, metrics, limits, requests: Arc::new(Semaphore::new(limits.requests)) }
+    pub(super) fn new(access: Access, door: Door, metrics: Metrics, limits: Limits) -> Self {
+        Self { access, door, metrics, limits, requests: Arc::new(Semaphore::new(limits.requests)) }
     }
 }
 
@@ -179,14 +179,14 @@ async fn answer<S>(
     gate: Gate,
     local: SocketAddr,
     routes: S,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response, Infallible>
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
 {
     let begun = Instant::now();
     let route = route(request.uri().path());
-    let mut response = match admit(&gate, local, &request) {
+    let mut response = match admit(&gate, local, &mut request).await {
         Ok(Some(settled)) => settled,
         Ok(None) => within_limits(&gate, routes, request).await,
         Err(Refusal { reason, problem }) => {
@@ -202,8 +202,15 @@ where
 }
 
 /// Access and methods: a refusal with its reason, an answer that needs no route, or nothing to object.
-fn admit(gate: &Gate, local: SocketAddr, request: &Request<Incoming>) -> Result<Option<Response>, Refusal> {
-    access::check(gate.token.as_ref(), local, request.uri(), request.headers())?;
+async fn admit(
+    gate: &Gate,
+    local: SocketAddr,
+    request: &mut Request<Incoming>,
+) -> Result<Option<Response>, Refusal> {
+    let viewer = access::check(&gate.access, local, request.uri(), request.headers()).await?;
+    if let Some(viewer) = viewer {
+        request.extensions_mut().insert(viewer);
+    }
     let allowed = if request.uri().path() == POSTED { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" };
     let fits = match *request.method() {
         Method::GET | Method::HEAD => request.uri().path() != POSTED,

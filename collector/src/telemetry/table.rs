@@ -161,6 +161,8 @@ metrics! {
     RequestSeconds "weir_http_request_duration_seconds" Histogram ["route"];
     /// HTTP requests refused before a route saw them, by reason.
     RequestsRefused "weir_http_requests_refused_total" Counter ["reason"];
+    /// Times that Kubernetes said that a user may not see what was asked for.
+    AccessDenied "weir_access_denied_total" Counter [];
     /// Points of series served.
     PointsServed "weir_points_served_total" Counter [];
     /// Live streams of slots now open.

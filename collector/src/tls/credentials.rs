@@ -81,7 +81,8 @@ impl Credentials {
         let Peer { identity, expires } = Peer::of(leaf)?;
         let trusted = Arc::new(trusted(roots)?);
         let key = || PrivateKeyDer::Pkcs8(issued.key.clone_key());
-        let own = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&version::TLS13])?;
+        let own =
+            ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&version::TLS13])?;
         let own = own.with_root_certificates(Arc::clone(&trusted));
         let mut client = own.with_client_auth_cert(chain.clone(), key())?;
         client.alpn_protocols = vec![b"h2".to_vec()];

@@ -72,7 +72,13 @@ impl Server {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (health, metrics) = (Health::default(), Metrics::default());
-        let state = State { reader: aggregator.reader(), metrics, health: health.clone(), token, door: Door::Plain };
+        let state = State {
+            reader: aggregator.reader(),
+            metrics,
+            health: health.clone(),
+            access: token.into(),
+            door: Door::Plain,
+        };
         collector::cryptography::provide();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut running = tokio::spawn(serve::run(listener, state, async move {

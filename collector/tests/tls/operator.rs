@@ -16,8 +16,8 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, SanType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, SanType,
 };
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -130,7 +130,8 @@ impl Operator {
     pub(crate) fn certificate(&self, identity: &Identity) -> (String, PrivatePkcs8KeyDer<'static>) {
         let key = KeyPair::generate().unwrap();
         let signing = self.signing.lock().unwrap();
-        let made = named(CertificateParams::default(), identity, self.lifetime).signed_by(&key, &signing.issuer);
+        let made =
+            named(CertificateParams::default(), identity, self.lifetime).signed_by(&key, &signing.issuer);
         (made.unwrap().pem(), PrivatePkcs8KeyDer::from(key.serialize_der()))
     }
 
@@ -150,7 +151,8 @@ impl Operator {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         assert_eq!(request.uri().path(), PATH);
-        let token = request.headers()["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
+        let token =
+            request.headers()["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
         let Ok(identity) = token.parse::<Identity>() else {
             let mut refused = Response::new(Full::new("no pod has this token".into()));
             *refused.status_mut() = StatusCode::UNAUTHORIZED;
@@ -172,7 +174,8 @@ impl Operator {
 fn named(mut params: CertificateParams, identity: &Identity, lifetime: Duration) -> CertificateParams {
     params.not_before = (SystemTime::now() - Duration::from_secs(300)).into();
     params.not_after = (SystemTime::now() + lifetime).into();
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     params.subject_alt_names = vec![SanType::URI(identity.to_string().try_into().unwrap())];
     if !matches!(identity, Identity::Edge { .. }) {
         params.subject_alt_names.push(SanType::DnsName("localhost".try_into().unwrap()));

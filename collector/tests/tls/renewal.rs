@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use collector::pipeline::{Central, CentralOptions, Edge};
+use collector::serve::Access;
 use collector::ship::HttpUpstream;
-use collector::telemetry::Health;
+use collector::telemetry::{Health, Metrics};
 use crds::config::{
     AggregatorConfig, CONFIG_VERSION, EdgeConfig, ListenerConfig, Protocol, ReceiveConfig, Transport,
 };
@@ -102,7 +103,8 @@ impl Rig {
             folder: data.path().join("store"),
             api: ([127, 0, 0, 1], 0).into(),
             ingest: Some(([127, 0, 0, 1], 0).into()),
-            token: None,
+            access: Access::Open,
+            metrics: Metrics::default(),
             health: Health::default(),
             tls: Some(operator.aggregator().await),
         };

@@ -47,7 +47,8 @@ async fn central(operator: &Operator, connection_age: Duration) -> Central {
 }
 
 fn block(edge: &str, spool: u128, number: u64) -> Vec<u8> {
-    let block = Block { spool, number, first: number, edge: edge.into(), slot_ms: 10_000, ..Block::default() };
+    let block =
+        Block { spool, number, first: number, edge: edge.into(), slot_ms: 10_000, ..Block::default() };
     encode(&block)
 }
 
@@ -125,8 +126,7 @@ async fn the_operator_alone_hears_the_fleet_and_comes_back_when_the_connection_i
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_of_somebody_else_is_not_taken_and_health_says_why() {
     let operator = Operator::start(HOUR).await;
-    let identity =
-        Identity::Edge { collector: COLLECTOR.into(), node: "node-a".into(), pod: "pod-e".into() };
+    let identity = Identity::Edge { collector: COLLECTOR.into(), node: "node-a".into(), pod: "pod-e".into() };
     let expected = Expected::Edge { collector: COLLECTOR.into(), node: "node-b".into() };
     let health = Health::default();
     let current = operator.enrollment(&identity, expected).follow(health.clone());

@@ -27,9 +27,10 @@ pub(super) fn admit<'a>(
             refused("not_the_operator", format!("{peer} may not ask for the fleet: the operator alone does"))
         }
         Some(Identity::Edge { collector: of, node, .. }) if of == collector => Ok(Some(node)),
-        Some(peer @ Identity::Edge { .. }) => {
-            refused("other_collector", format!("{peer} delivers here, but this is the aggregator of {collector}"))
-        }
+        Some(peer @ Identity::Edge { .. }) => refused(
+            "other_collector",
+            format!("{peer} delivers here, but this is the aggregator of {collector}"),
+        ),
         Some(peer) => refused("no_edge", format!("{peer} delivers here, but only edges do")),
     }
 }

@@ -10,8 +10,9 @@ use crds::fleet::{EdgeReport, FLEET_PATH, FleetEvent};
 use super::{Exporter, Spoken, config, profile};
 use crate::hot::{Fitting, Sources};
 use crate::pipeline::{Central, CentralOptions, Edge, Wanted, check};
+use crate::serve::Access;
 use crate::ship::HttpUpstream;
-use crate::telemetry::Health;
+use crate::telemetry::{Health, Metrics};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -96,7 +97,8 @@ impl Rig {
             folder: data.path().join("store"),
             api: ([127, 0, 0, 1], 0).into(),
             ingest: Some(([127, 0, 0, 1], 0).into()),
-            token: None,
+            access: Access::Open,
+            metrics: Metrics::default(),
             health: Health::default(),
             tls: None,
         };

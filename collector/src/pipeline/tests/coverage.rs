@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{Exporter, config, services};
 use crate::pipeline::{Central, CentralOptions, Edge};
-use crate::telemetry::Health;
+use crate::serve::Access;
+use crate::telemetry::{Health, Metrics};
 
 const SLOT: u64 = 1_000;
 const DAY: u64 = 86_400_000;
@@ -42,7 +43,8 @@ async fn start(folder: &Path) -> (Central, Edge) {
         folder: folder.join("store"),
         api: ([127, 0, 0, 1], 0).into(),
         ingest: None,
-        token: None,
+        access: Access::Open,
+        metrics: Metrics::default(),
         health: Health::default(),
         tls: None,
     };

@@ -31,7 +31,7 @@ impl Slow {
                 Ok::<_, Infallible>("done".into_response())
             }
         });
-        let gate = Gate::new(None, Door::Plain, metrics.clone(), limits);
+        let gate = Gate::new(Access::Open, Door::Plain, metrics.clone(), limits);
         let requests = Arc::clone(&gate.requests);
         let running = tokio::spawn(accept(listener, gate, route, async move {
             let _ = stopped.await;
