@@ -14,6 +14,7 @@ mod fleet;
 mod grid;
 pub mod ingest;
 mod journal;
+mod known;
 mod lags;
 mod ledger;
 mod level;
@@ -341,6 +342,13 @@ impl Aggregator {
     /// When too much waits.
     pub fn reconfigure(&self, config: &AggregatorConfig) -> Result<(), ApplyError> {
         self.send(Command::Configure(Box::new(config.clone())))
+    }
+
+    /// Where the streams of an edge stood and what they taught, as an encoded block that is never applied: what an
+    /// edge on another disk begins with.
+    pub fn known(&self, node: &str) -> Vec<u8> {
+        let known = known::known(&read(&self.shared.state), node);
+        slot::encode(&known)
     }
 
     /// Who runs what.

@@ -51,6 +51,9 @@ pub trait Upstream: Send + Sync + 'static {
     /// Sends an encoded provisional value; one that is lost is replaced by the next.
     fn provisional(&self, value: Vec<u8>) -> impl Future<Output = Result<(), SendError>> + Send;
 
+    /// Asks where the streams of the edge `node` stood and what they taught, as an encoded block.
+    fn known(&self, node: &str) -> impl Future<Output = Result<Vec<u8>, SendError>> + Send;
+
     /// Tells what the edge runs.
     fn report(&self, report: &EdgeReport) -> impl Future<Output = Result<(), SendError>> + Send;
 }

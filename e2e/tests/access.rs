@@ -54,7 +54,10 @@ impl Ground {
         let ground = Self { plane, client, own, teams };
         ground.account(&ground.own, "aggregator").await;
         let binding = ClusterRoleBinding {
-            metadata: ObjectMeta { name: Some(format!("{}-aggregator", ground.own)), ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                name: Some(format!("{}-aggregator", ground.own)),
+                ..ObjectMeta::default()
+            },
             role_ref: role("weir-aggregator"),
             subjects: Some(vec![subject(&ground.own, "aggregator")]),
         };
@@ -188,7 +191,8 @@ async fn a_reader_of_one_namespace_sees_its_profiles_and_nothing_else() {
         let token = ground.token(web, "reader", audiences).await;
         // The API server's authorizer learns of a binding a moment after it was made.
         eventually("the binding holds", PATIENCE, async || {
-            (server.get(&format!("/api/v1/profiles/{web}/traffic"), Some(&token)).await.0 == 200).then_some(())
+            (server.get(&format!("/api/v1/profiles/{web}/traffic"), Some(&token)).await.0 == 200)
+                .then_some(())
         })
         .await;
         assert_eq!(server.profiles(&token).await, [format!("{web}/traffic")]);
@@ -200,13 +204,13 @@ async fn a_reader_of_one_namespace_sees_its_profiles_and_nothing_else() {
             "/api/v1/profiles/live/series",
             "/api/v1/exporters",
             "/api/v1/fleet",
-            "/api/v1/live",
             "/metrics",
         ] {
             assert_eq!(status(refused).await, 403, "{refused}");
         }
     }
     let nobody = ground.token(web, "nobody", &[]).await;
+    assert_eq!(server.get("/api/v1/live", Some(&nobody)).await.0, 403);
     assert!(server.profiles(&nobody).await.is_empty());
     let (status, problem) = server.get(&format!("/api/v1/profiles/{web}/traffic/top"), Some(&nobody)).await;
     let detail = problem["detail"].as_str().unwrap();

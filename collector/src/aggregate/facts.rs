@@ -35,6 +35,11 @@ impl Facts {
         }
     }
 
+    /// What one stream taught.
+    pub(super) fn of(&self, spool: SpoolId, key: &StreamKey) -> Option<&StreamFacts> {
+        self.kept.get(&(spool, key.clone()))
+    }
+
     /// Every stream of which something is known.
     pub(super) fn streams(&self) -> impl Iterator<Item = (SpoolId, &StreamFacts)> {
         self.kept.iter().map(|((spool, _), facts)| (*spool, facts))

@@ -3,7 +3,8 @@
 //! `POST /v1/blocks` takes blocks of one spool, oldest first, each after its length (u32 little endian), and
 //! answers with the [`Ack`](crate::slot::Ack) in postcard once they are durable; `POST /v1/provisional` takes
 //! one provisional value, `POST /v1/report` what an edge says of itself ([`crds::fleet`]). These must state their
-//! length. `GET /v1/fleet` tells who runs what, for as long as the listener stays.
+//! length. `GET /v1/known` tells an edge on another disk where its streams stood and what they taught, as an encoded
+//! block; `GET /v1/fleet` tells who runs what, for as long as the listener stays.
 //!
 //! Over TLS every peer shows a certificate: an edge delivers for its own node and collector, the operator asks for the
 //! fleet, nobody else gets anything. A connection lives at most an hour, and no longer than its peer's certificate.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
+use super::known::next_sequence;
 use super::store::{LISTENERS, STREAMS, StoreError};
 use super::view::{ListenerView, StreamView};
 use crate::slot::{
@@ -120,6 +121,31 @@ impl Ledger {
             self.gone.push(key);
             self.evicted += 1;
         }
+    }
+
+    /// Where each stream of an edge stood in each of its spools, where that is known.
+    pub(super) fn marks(&self, edge: &str) -> impl Iterator<Item = (SpoolId, &StreamKey, StreamReport)> {
+        let own = self.streams.iter().filter(move |(_, stream)| stream.edge == edge);
+        own.filter_map(|((spool, key), s)| {
+            let report = StreamReport {
+                key: key.clone(),
+                source: s.source.clone(),
+                unit: s.unit,
+                nonstandard: s.nonstandard,
+                first_seen_ms: s.last_seen_ms,
+                last_seen_ms: s.last_seen_ms,
+                sampling_rate: s.sampling_rate,
+                rate_unknown: s.rate_unknown,
+                interfaces: Vec::new(),
+                clock_skew_ms: s.clock_skew_ms,
+                next_sequence: next_sequence(&s.epoch, s.nonstandard)?,
+                epoch: s.epoch,
+                // What waited there is counted there.
+                waiting: Waiting::default(),
+                counts: StreamCounts::default(),
+            };
+            Some((*spool, key, report))
+        })
     }
 
     /// Every stream.

@@ -19,6 +19,9 @@ use crate::ship::HttpUpstream;
 use crate::telemetry::Health;
 use crate::tls::{Current, Expected};
 
+/// In a cluster, for so long the aggregator is asked what it knows, where the disk is another one.
+const ASK: Duration = Duration::from_secs(5);
+
 const EXAMPLES: &str = "\
 Examples:
   weir render --only edge examples/quickstart > edge.yaml
@@ -44,6 +47,10 @@ pub(super) struct Edge {
     /// How the edge is called [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// At the end, ship what is spooled for so many seconds; the rest waits for the next start [default: 5; with
+    /// --enroll 50, within the minute that Kubernetes gives a pod]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=3_600))]
+    drain: Option<u64>,
     #[command(flatten)]
     data: DataFolder,
 }
@@ -63,8 +70,13 @@ impl Edge {
         let tls = self.enroll.follow(self.token_file.as_deref(), expected, &health)?;
         let upstream = Arc::new(self.upstream(tls.clone())?);
         let mut plan = EdgePlan::open(&self.hot, config, &folder).await?;
-        let edge = Role::start(plan.wanted(), &folder.join("spool"), &name, upstream)
-            .map_err(|error| running::started(&error))?;
+        let (wanted, spool) = (plan.wanted(), folder.join("spool"));
+        let started = if self.enroll.is_given() {
+            Role::start_asking(wanted, &spool, &name, upstream, ASK).await
+        } else {
+            Role::start(wanted, &spool, &name, upstream)
+        };
+        let edge = started.map_err(|error| running::started(&error))?;
         if let Some(current) = tls {
             edge.follow(current);
         }
@@ -72,7 +84,8 @@ impl Edge {
         ready(&[format!("ships to {}", self.aggregator)], edge.listeners());
         let ended = self.until_stopped(&edge, &mut plan, &health).await;
         answering.abort();
-        edge.stop().await;
+        let usual = if self.enroll.is_given() { 50 } else { 5 };
+        edge.stop_within(Duration::from_secs(self.drain.unwrap_or(usual))).await;
         ended
     }
 

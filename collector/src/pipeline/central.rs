@@ -196,6 +196,10 @@ impl Upstream for LocalUpstream {
         self.0.provisional(&value).map_err(|error| SendError::Refused(error.to_string()))
     }
 
+    async fn known(&self, node: &str) -> Result<Vec<u8>, SendError> {
+        Ok(self.0.known(node))
+    }
+
     async fn report(&self, report: &EdgeReport) -> Result<(), SendError> {
         self.0.fleet().hear(report.clone()).map_err(|error| SendError::Refused(error.to_string()))
     }

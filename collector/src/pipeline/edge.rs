@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crds::config::{EdgeConfig, Transport};
 use crds::fleet::{EdgeReport, Running};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::StartError;
 use super::cutter::{Cutter, Hand, QUEUE, Trouble};
@@ -20,9 +21,15 @@ use super::worker::Worker;
 use crate::decode::{Decoder, Limits};
 use crate::enrich::Places;
 use crate::ship::{self, Spool, Status, Upstream};
-use crate::slot::{StreamFacts, StreamKey, StreamReport};
+use crate::slot::{self, Block, StreamFacts, StreamKey, StreamReport};
 use crate::socket::{self, Bound, Receiver};
 use crate::tls::Current;
+
+/// After the last cut, blocks are sent for so long unless told otherwise.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Between two questions to an aggregator that does not answer.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// A running edge.
 #[derive(Debug)]
@@ -33,6 +40,7 @@ pub struct Edge {
     cutting: JoinHandle<()>,
     shipping: JoinHandle<()>,
     reporting: JoinHandle<()>,
+    drain: watch::Sender<Duration>,
     status: Arc<Mutex<Status>>,
     stalled: Trouble,
     listeners: Vec<Bound>,
@@ -50,14 +58,38 @@ impl Edge {
         name: &str,
         upstream: Arc<U>,
     ) -> Result<Self, StartError> {
-        let wanted = Arc::new(wanted.into());
-        let config = Arc::new(wanted.config.clone());
-        let workers = workers(&config);
-        let buffer = usize::try_from(config.receive.buffer).unwrap_or(usize::MAX);
-        let (bound, receivers) = socket::open(&config.listeners, buffer, workers)?;
-        advise(&bound, buffer);
-        let spool = Spool::open(folder, ship::Limits::default())?;
-        let hands = hire(&config, receivers, (&spool.watermarks(), &spool.facts()))?;
+        Self::run(Opened::new(wanted.into(), folder)?, None, name, upstream)
+    }
+
+    /// As [`Edge::start`]; with a spool that was never used, it first asks the aggregator where the streams of this
+    /// edge stood and what they taught, for at most as long as `patience` says. The kernel holds what comes meanwhile.
+    ///
+    /// # Errors
+    /// As [`Edge::start`].
+    pub async fn start_asking<U: Upstream>(
+        wanted: impl Into<Wanted>,
+        folder: &Path,
+        name: &str,
+        upstream: Arc<U>,
+        patience: Duration,
+    ) -> Result<Self, StartError> {
+        let opened = Opened::new(wanted.into(), folder)?;
+        let known = if opened.spool.is_new() { ask(name, &*upstream, patience).await } else { None };
+        Self::run(opened, known, name, upstream)
+    }
+
+    fn run<U: Upstream>(
+        opened: Opened,
+        known: Option<Block>,
+        name: &str,
+        upstream: Arc<U>,
+    ) -> Result<Self, StartError> {
+        let Opened { wanted, bound, receivers, buffer, spool } = opened;
+        let (marks, facts) = match known {
+            Some(known) => (known.streams, known.facts),
+            None => (spool.watermarks(), spool.facts()),
+        };
+        let hands = hire(&Arc::new(wanted.config.clone()), receivers, (&marks, &facts))?;
         let (wanted, orders) = watch::channel(wanted);
         let (report, reports) = watch::channel(EdgeReport {
             node: name.to_owned(),
@@ -75,9 +107,10 @@ impl Edge {
             cutter.run(stopped).await;
         });
         let status = Arc::new(Mutex::new(Status::default()));
+        let (drain, draining) = watch::channel(DRAIN);
         let reporting = tokio::spawn(ship::report(Arc::clone(&upstream), reports));
-        let shipping = tokio::spawn(ship::run(spool, input, upstream, Arc::clone(&status)));
-        Ok(Self { wanted, report, stop, cutting, shipping, reporting, status, stalled, listeners: bound })
+        let shipping = tokio::spawn(ship::run(spool, input, upstream, Arc::clone(&status), draining));
+        Ok(Self { wanted, report, stop, cutting, shipping, reporting, drain, status, listeners: bound })
     }
 
     /// How each listener is called, over what and where it listens.
@@ -131,9 +164,15 @@ impl Edge {
         self.cutting.is_finished() || self.shipping.is_finished()
     }
 
-    /// Reads what the kernel holds (for at most a second), cuts once more and ships what is spooled for at most
-    /// five seconds; the rest stays in the spool for the next start.
+    /// As [`Edge::stop_within`] five seconds.
     pub async fn stop(self) {
+        self.stop_within(DRAIN).await;
+    }
+
+    /// Reads what the kernel holds (for at most a second), cuts once more and ships what is spooled for at most as
+    /// long as `drain` says; the rest stays in the spool for the next start.
+    pub async fn stop_within(self, drain: Duration) {
+        self.drain.send_replace(drain);
         self.stop.send_replace(true);
         self.reporting.abort();
         for (part, ended) in [("the receiving part", self.cutting.await), ("the spool", self.shipping.await)]
@@ -145,6 +184,54 @@ impl Edge {
         let left = self.status.lock().unwrap_or_else(PoisonError::into_inner).blocks;
         if left > 0 {
             info!(blocks = left, "what was not shipped stays in the spool");
+        }
+    }
+}
+
+/// What is open before anything is received.
+struct Opened {
+    wanted: Arc<Wanted>,
+    bound: Vec<Bound>,
+    receivers: Vec<Receiver>,
+    buffer: usize,
+    spool: Spool,
+}
+
+impl Opened {
+    fn new(wanted: Wanted, folder: &Path) -> Result<Self, StartError> {
+        let config = &wanted.config;
+        let workers = workers(config);
+        let buffer = usize::try_from(config.receive.buffer).unwrap_or(usize::MAX);
+        let (bound, receivers) = socket::open(&config.listeners, buffer, workers)?;
+        advise(&bound, buffer);
+        let spool = Spool::open(folder, ship::Limits::default())?;
+        Ok(Self { wanted: Arc::new(wanted), bound, receivers, buffer, spool })
+    }
+}
+
+/// Asks until there is an answer.
+async fn ask<U: Upstream>(name: &str, upstream: &U, patience: Duration) -> Option<Block> {
+    let asked = async {
+        loop {
+            match upstream.known(name).await {
+                Ok(bytes) => return bytes,
+                Err(cause) => debug!(%cause, "the aggregator does not tell yet what it knows of this edge"),
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    };
+    let Ok(bytes) = tokio::time::timeout(patience, asked).await else {
+        warn!("nothing could be learned from the aggregator: data waits for fresh templates");
+        return None;
+    };
+    match slot::decode(&bytes) {
+        Ok(known) => {
+            info!(streams = known.streams.len(), taught = known.facts.len(), "known from the aggregator");
+            Some(known)
+        }
+        Err(cause) => {
+            warn!(%cause, "what the aggregator tells cannot be read: data waits for fresh templates");
+            None
         }
     }
 }

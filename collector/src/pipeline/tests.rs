@@ -1,7 +1,7 @@
 //! Real datagrams of every protocol over real sockets, through the workers and the cutter.
 
 mod acknowledge;
-mod connections;
+mod another_disk;
 mod coverage;
 mod stall;
 

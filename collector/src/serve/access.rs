@@ -189,7 +189,7 @@ async fn reviewed(reviewer: &Arc<Reviewer>, path: &str, headers: &HeaderMap) -> 
     Ok(viewer)
 }
 
-/// What a path shows; none: nothing, or a list that is cut to what the user may see. What is not known here shows as
+/// What a path shows; none: nothing, or what the operation itself cuts to what the user may see. What is not known here shows as
 /// much as there is.
 fn wanted(path: &str) -> Option<Wanted> {
     if path == "/metrics" {
@@ -198,7 +198,7 @@ fn wanted(path: &str) -> Option<Wanted> {
     let below = path.strip_prefix("/api/v1/").unwrap_or_default();
     match below.split('/').collect::<Vec<_>>()[..] {
         _ if path == "/openapi.json" => None,
-        ["profiles"] | ["filters", "check"] => None,
+        ["profiles"] | ["live"] | ["filters", "check"] => None,
         ["profiles", namespace, name] | ["profiles", namespace, name, "series" | "top"]
             if namespace != LIVE && !namespace.is_empty() && !name.is_empty() =>
         {
@@ -286,7 +286,7 @@ mod tests {
             ("/api/v1/exporters", Some(Wanted::Collector)),
             ("/api/v1/exporters/facts", Some(Wanted::Collector)),
             ("/api/v1/fleet", Some(Wanted::Collector)),
-            ("/api/v1/live", Some(Wanted::Collector)),
+            ("/api/v1/live", None),
             ("/api/v2/profiles", Some(Wanted::Collector)),
             ("/api//v1/profiles", Some(Wanted::Collector)),
         ] {

@@ -235,13 +235,21 @@ pub(super) async fn fleet(shared: Arc<Shared>, pairs: Pairs) -> Result<Response,
     ),
 )]
 pub(super) async fn live(
-    seen: Option<String>,
+    last: Option<String>,
+    viewer: Option<Viewer>,
     shared: Arc<Shared>,
     pairs: Pairs,
 ) -> Result<Response, Problem> {
     Parameters::new(pairs, &[])?;
-    let seen = live::last_event_id(seen.as_deref())?;
-    shared.streams.open(&shared.state.reader, &shared.state.metrics, seen)
+    let last = live::last_event_id(last.as_deref())?;
+    if let Some(viewer) = viewer {
+        // Events hold no values: they are for whoever may see a profile.
+        let profiles = shared.read(|reader| Ok(reader.profiles())).await?;
+        if seen(&viewer, profiles.into_iter().map(Profile::from).collect()).await?.is_empty() {
+            viewer.must_see(&Wanted::Collector).await?;
+        }
+    }
+    shared.streams.open(&shared.state.reader, &shared.state.metrics, last)
 }
 
 /// Checks a filter as a profile's: its canonical form, or every error with its place and the right form.

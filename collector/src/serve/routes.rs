@@ -49,6 +49,7 @@ fn api(shared: Arc<Shared>) -> impl Filter<Extract = (Response,), Error = Reject
     let fleet = warp::path!("fleet").and(with.clone()).and(pairs()).then(operations::fleet).map(settle);
     let live = warp::path!("live")
         .and(warp::header::optional("last-event-id"))
+        .and(warp::ext::optional())
         .and(with.clone())
         .and(pairs())
         .then(operations::live)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use crds::fleet::{EdgeReport, REPORT_PATH};
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use rustls::ClientConfig;
 
 use super::{SendError, Upstream};
@@ -70,15 +70,18 @@ impl HttpUpstream {
     }
 
     async fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, SendError> {
-        let request = self.client()?.post(format!("{}{path}", self.base)).body(body);
-        let answer = request.send().await.map_err(|error| SendError::Unreachable(chain(&error)))?;
-        if answer.status().is_success() {
-            return Ok(answer);
-        }
-        let status = answer.status();
-        let text = answer.text().await.unwrap_or_default();
-        Err(SendError::Refused(format!("{status} {}", text.chars().take(300).collect::<String>())))
+        answered(self.client()?.post(format!("{}{path}", self.base)).body(body)).await
     }
+}
+
+async fn answered(request: RequestBuilder) -> Result<Response, SendError> {
+    let answer = request.send().await.map_err(|error| SendError::Unreachable(chain(&error)))?;
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    Err(SendError::Refused(format!("{status} {}", text.chars().take(300).collect::<String>())))
 }
 
 fn base(url: &str, scheme: &str) -> Result<String, String> {
@@ -116,6 +119,15 @@ impl Upstream for HttpUpstream {
 
     async fn provisional(&self, value: Vec<u8>) -> Result<(), SendError> {
         self.post("/v1/provisional", value).await.map(drop)
+    }
+
+    async fn known(&self, node: &str) -> Result<Vec<u8>, SendError> {
+        let mut url = reqwest::Url::parse(&format!("{}/v1/known", self.base))
+            .map_err(|error| SendError::Unreachable(error.to_string()))?;
+        url.set_query(Some(&format!("node={node}")));
+        let answer = answered(self.client()?.get(url)).await?;
+        let bytes = answer.bytes().await.map_err(|error| SendError::Unreachable(chain(&error)))?;
+        Ok(bytes.to_vec())
     }
 
     async fn report(&self, report: &EdgeReport) -> Result<(), SendError> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
@@ -14,16 +14,14 @@ use crate::slot::{self, Ack};
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// After the last cut, blocks are sent for so long before the rest stays for the next start.
-const DRAIN: Duration = Duration::from_secs(5);
-
-/// Spools what comes in and sends it on, until `input` ends and what it brought is sent (at most 5 s). File
-/// work blocks its thread of the runtime, never the receiving one.
+/// Spools what comes in and sends it on, until `input` ends and what it brought is sent, for at most as long as `drain`
+/// says then. File work blocks its thread of the runtime, never the receiving one.
 pub async fn run<U: Upstream>(
     mut spool: Spool,
     mut input: mpsc::Receiver<Handover>,
     upstream: Arc<U>,
     status: Arc<Mutex<Status>>,
+    drain: watch::Receiver<Duration>,
 ) {
     let mut link = Link { upstream, wait: FIRST_WAIT, next_try: Instant::now(), waiting: false };
     let provisionals = Arc::new(Semaphore::new(1));
@@ -42,7 +40,7 @@ pub async fn run<U: Upstream>(
         }
         publish(&spool, &status);
     }
-    let deadline = Instant::now() + DRAIN;
+    let deadline = Instant::now() + *drain.borrow();
     while spool.waiting().0 > 0 && Instant::now() < deadline {
         sleep_until(link.next_try.min(deadline)).await;
         let _ = tokio::time::timeout_at(deadline, link.send(&mut spool)).await;

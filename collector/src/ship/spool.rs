@@ -135,6 +135,11 @@ impl Spool {
         self.next - 1
     }
 
+    /// Whether it was never used.
+    pub fn is_new(&self) -> bool {
+        self.next == 1 && self.marks.reports().is_empty()
+    }
+
     /// How each stream stood at the last durable cut.
     pub fn watermarks(&self) -> Vec<StreamReport> {
         self.marks.reports()

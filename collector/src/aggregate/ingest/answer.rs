@@ -24,6 +24,7 @@ const BODIES_KIB: usize = 256 << 10;
 const REPORT_BYTES: usize = 1 << 20;
 const BLOCKS: &str = "/v1/blocks";
 const PROVISIONAL: &str = "/v1/provisional";
+const KNOWN: &str = "/v1/known";
 
 /// An answer's body: whole, or a stream without end.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
@@ -50,11 +51,11 @@ impl Desk {
     ) -> Answer {
         let path = request.uri().path().to_owned();
         let (method, limit) = match path.as_str() {
-            FLEET_PATH => (Method::GET, 0),
+            FLEET_PATH | KNOWN => (Method::GET, 0),
             BLOCKS | PROVISIONAL => (Method::POST, MAX_BLOCK_BYTES),
             REPORT_PATH => (Method::POST, REPORT_BYTES),
             _ => {
-                let all = [BLOCKS, PROVISIONAL, REPORT_PATH, FLEET_PATH].join(", ");
+                let all = [BLOCKS, PROVISIONAL, REPORT_PATH, KNOWN, FLEET_PATH].join(", ");
                 return text(StatusCode::NOT_FOUND, &format!("this is the ingest port: {all}"));
             }
         };
@@ -68,6 +69,10 @@ impl Desk {
         if path == FLEET_PATH {
             return fleet::stream(Arc::clone(&self.aggregator), ends);
         }
+        if path == KNOWN {
+            let asked = request.uri().query().and_then(|query| query.strip_prefix("node="));
+            return self.known(node.or(asked));
+        }
         let (body, _permit) = match self.read(request, limit).await {
             Ok(body) => body,
             Err(refusal) => return refusal,
@@ -80,6 +85,11 @@ impl Desk {
             },
             _ => self.blocks(&body, node).await,
         }
+    }
+
+    fn known(&self, node: Option<&str>) -> Answer {
+        let Some(node) = node else { return text(StatusCode::BAD_REQUEST, "say which node: ?node=NAME") };
+        Response::new(Full::new(Bytes::from(self.aggregator.known(node))).boxed_unsync())
     }
 
     fn report(&self, body: &[u8], peer: Option<&Identity>) -> Answer {

@@ -15,7 +15,8 @@ export function TokenForm({ refused, onToken }: { refused: string | null; onToke
       <form className="notice" onSubmit={submit}>
         <p>
           <strong>This weir asks for a token.</strong> It stands in the file that the server was started with
-          (<code>--token-file</code>). It is kept until you close this tab.
+          (<code>--token-file</code>); in a cluster it is one that Kubernetes gives you, as{' '}
+          <code>kubectl create token NAME</code> does. It is kept until you close this tab.
         </p>
         {refused !== null && (
           <p role="alert" className="loss">
