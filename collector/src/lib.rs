@@ -6,7 +6,7 @@
 //! socket > decode > enrich > filter > account > ship ==blocks==> aggregate > serve
 //! ```
 //!
-//! Only [`pipeline`] knows that order. A stage knows [`flow`], [`slot`], [`telemetry`], its own children and
+//! Only [`pipeline`] knows that order. A stage knows [`flow`], [`slot`], [`telemetry`], [`tls`], its own children and
 //! the crate `crds`; never another stage. `serve` reads through [`aggregate::Reader`]. Stages from decode to
 //! account are synchronous functions over batches; only socket, ship, aggregate and serve touch the runtime.
 

@@ -75,13 +75,14 @@ impl Ground {
 
     async fn token(&self, namespace: &str, account: &str, audiences: &[&str]) -> String {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
-        let audiences = audiences.iter().map(|audience| (*audience).to_owned()).collect();
+        let audiences: Vec<String> = audiences.iter().map(|audience| (*audience).to_owned()).collect();
+        let audiences = Some(audiences).filter(|audiences| !audiences.is_empty());
         let request = TokenRequest {
-            spec: TokenRequestSpec { audiences, ..TokenRequestSpec::default() }.into(),
+            spec: Some(TokenRequestSpec { audiences, ..TokenRequestSpec::default() }),
             ..TokenRequest::default()
         };
         let answer = accounts.create_token_request(account, &PostParams::default(), &request).await.unwrap();
-        answer.status.unwrap().token.into()
+        answer.status.unwrap().token.unwrap()
     }
 
     /// Lets `account` of the first team's namespace read the data of what is in `namespace`.
@@ -137,7 +138,7 @@ fn profile(namespace: &str) -> ProfileConfig {
 
 fn role(name: &str) -> RoleRef {
     let (api_group, kind) = ("rbac.authorization.k8s.io".to_owned(), "ClusterRole".to_owned());
-    RoleRef { api_group, kind, name: name.to_owned() }
+    RoleRef { api_group: Some(api_group), kind, name: name.to_owned() }
 }
 
 fn subject(namespace: &str, account: &str) -> Subject {
@@ -153,9 +154,9 @@ fn subject(namespace: &str, account: &str) -> Subject {
 async fn shipped(client: &Client, name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/kustomize/operator.yaml");
     let text = fs::read_to_string(path).unwrap();
-    let objects = text.split("\n---").filter_map(|one| serde_yaml::from_str::<Value>(one).ok());
+    let mut objects = text.split("\n---").filter_map(|one| serde_yaml::from_str::<Value>(one).ok());
     let named = |object: &Value| object["kind"] == "ClusterRole" && object["metadata"]["name"] == name;
-    let role: Value = objects.into_iter().find(named).unwrap_or_else(|| panic!("the chart has no {name}"));
+    let role: Value = objects.find(named).unwrap_or_else(|| panic!("the chart has no {name}"));
     let roles: Api<ClusterRole> = Api::all(client.clone());
     roles.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(role)).await.unwrap();
 }

@@ -160,3 +160,49 @@ impl CentralPlan {
         changed(&mut self.hot).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crds::config::hot::{Hot as Written, HotProfile, split};
+
+    use super::*;
+
+    const FIXED: &str = "version: weir.dev/config/v1\ncollector: net/zone1\nslotMs: 10000\nlisteners: []\n\
+                         sources: []\nprofiles: []\n";
+
+    fn write(folder: &Path) {
+        let profile = serde_json::json!({
+            "name": "net/web", "displayName": "web",
+            "channels": [{"name": "https", "filter": "port 443", "color": "#000000", "order": 1}],
+        });
+        let profile =
+            HotProfile { uid: "1".into(), generation: 7, profile: serde_json::from_value(profile).unwrap() };
+        let written =
+            Written { collector: "net/zone1".into(), profiles: vec![profile], ..Written::default() };
+        for (number, shard) in split(&written).unwrap().iter().enumerate() {
+            let folder = folder.join(number.to_string());
+            std::fs::create_dir_all(&folder).unwrap();
+            for (key, text) in &shard.data {
+                std::fs::write(folder.join(key), text).unwrap();
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_edge_that_starts_without_api_and_files_goes_on_with_what_ran_before() {
+        let (mounted, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(mounted.path());
+        let args = HotArgs { hot: Some(mounted.path().to_owned()), watch: None };
+        let fixed: EdgeConfig = serde_yaml::from_str(FIXED).unwrap();
+        let open = async || EdgePlan::open(&args, fixed.clone(), data.path()).await.unwrap().wanted();
+        let before = open().await;
+        assert_eq!((before.profiles[0].name.as_str(), before.profiles[0].generation), ("net/web", 7));
+        for shard in 0..4 {
+            std::fs::remove_dir_all(mounted.path().join(shard.to_string())).unwrap();
+        }
+        assert_eq!(open().await, before);
+        let other = EdgeConfig { collector: "net/zone2".into(), ..fixed.clone() };
+        let other = EdgePlan::open(&args, other, data.path()).await.unwrap().wanted();
+        assert!(other.profiles.is_empty(), "another collector's");
+    }
+}

@@ -3,7 +3,7 @@
 
 mod answers;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use self::answers::Answers;
 use super::problem::Problem;
-use crate::telemetry::{Metric, Metrics};
+use crate::telemetry::{Metric, Metrics, Repeated};
 
 /// For whom a token made for Weir is.
 pub const AUDIENCE: &str = "weir.dev";
@@ -26,6 +26,10 @@ const GROUP: &str = "weir.dev";
 const QUESTIONS: usize = 16;
 /// For an answer of the API server; then it is away.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Refusals go into the log at most so often, with the number of those left out.
+const AUDIT: Duration = Duration::from_millis(50);
+/// That the API server is away is said so often.
+const SAY: Duration = Duration::from_secs(10);
 /// Tokens kept; each at most 16 KiB.
 const TOKENS: usize = 512;
 const TOKEN_BYTES: usize = 16 << 10;
@@ -87,6 +91,8 @@ pub struct Reviewer {
     collector: (String, String),
     metrics: Metrics,
     questions: Semaphore,
+    denied: Mutex<Repeated>,
+    away: Mutex<Repeated>,
     users: Answers<String, Option<Arc<UserInfo>>>,
     rights: Answers<(String, Wanted), bool>,
 }
@@ -121,6 +127,8 @@ impl Reviewer {
             collector: (namespace.to_owned(), name.to_owned()),
             metrics,
             questions: Semaphore::new(QUESTIONS),
+            denied: Mutex::new(Repeated::every(AUDIT)),
+            away: Mutex::new(Repeated::every(SAY)),
             users: Answers::new(TOKENS),
             rights: Answers::new(RIGHTS),
         }
@@ -185,13 +193,7 @@ impl Reviewer {
             }
         }
         let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
-        let allowed = self.ask(review).await?.status.is_some_and(|status| status.allowed);
-        if !allowed {
-            self.metrics.lock().add(Metric::AccessDenied, &[], 1);
-            let user = user.username.as_deref().unwrap_or_default();
-            info!(user, verb = "get", resource = self.said(wanted), "access denied");
-        }
-        Ok(allowed)
+        Ok(self.ask(review).await?.status.is_some_and(|status| status.allowed))
     }
 
     /// Resource, namespace and name; none: `/metrics`.
@@ -221,21 +223,24 @@ impl Reviewer {
             + serde::Serialize
             + std::fmt::Debug,
     {
-        let away = |reason: String| {
-            warn!(reason, "the API server cannot be asked for rights");
-            Denied::Away(format!(
-                "the Kubernetes API server cannot be asked whether you may see this ({reason}); try again"
-            ))
-        };
         let asked = async {
             let _one = self.questions.acquire().await;
             Api::<K>::all(self.client.clone()).create(&PostParams::default(), &question).await
         };
         match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(away(error.to_string())),
-            Err(_) => Err(away(format!("no answer within {} s", PATIENCE.as_secs()))),
+            Ok(Err(error)) => Err(self.away(&error.to_string())),
+            Err(_) => Err(self.away(&format!("no answer within {} s", PATIENCE.as_secs()))),
         }
+    }
+
+    fn away(&self, reason: &str) -> Denied {
+        if let Some(unsaid) = self.away.lock().unwrap_or_else(PoisonError::into_inner).pass() {
+            warn!(reason, unsaid, "the API server cannot be asked for rights");
+        }
+        Denied::Away(format!(
+            "the Kubernetes API server cannot be asked whether you may see this ({reason}); try again"
+        ))
     }
 }
 
@@ -248,13 +253,22 @@ impl Viewer {
         self.reviewer.rights.get(&key, || self.reviewer.authorize(&self.user, wanted)).await
     }
 
-    /// Passes only who may see something.
+    /// Passes only who may see something; whoever may not is counted and goes into the log.
     pub(super) async fn must_see(&self, wanted: &Wanted) -> Result<(), Denied> {
-        if self.sees(wanted).await? {
+        let sees = match wanted {
+            Wanted::Profile { namespace, name } => self.sees_profile(namespace, name).await?,
+            _ => self.sees(wanted).await?,
+        };
+        if sees {
             return Ok(());
         }
         let user = self.user.username.as_deref().unwrap_or_default();
         let resource = self.reviewer.said(wanted);
+        self.reviewer.metrics.lock().add(Metric::AccessDenied, &[], 1);
+        let unsaid = self.reviewer.denied.lock().unwrap_or_else(PoisonError::into_inner).pass();
+        if let Some(unsaid) = unsaid {
+            info!(user, verb = "get", resource, unsaid, "access denied");
+        }
         Err(Denied::Right(format!(
             "{user} may not get {resource}; the ClusterRole weir-data-reader grants it, bound in the namespace"
         )))

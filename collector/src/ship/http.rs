@@ -15,6 +15,9 @@ use crate::tls::{Credentials, Current};
 /// An answer that takes longer counts as none.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// How often a silent aggregator is asked whether it is there, and for how long it may not answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
 /// An aggregator at a URL such as `http://127.0.0.1:8471`, or over TLS `https://HOST:8471`.
 #[derive(Debug)]
 pub struct HttpUpstream {
@@ -98,6 +101,10 @@ fn client(tls: Option<ClientConfig>) -> reqwest::Result<Client> {
         .http2_prior_knowledge()
         .timeout(DEADLINE)
         .connect_timeout(Duration::from_secs(5))
+        // An aggregator whose node is gone says nothing: the next connection finds where it has moved to.
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .http2_keep_alive_timeout(KEEP_ALIVE)
+        .http2_keep_alive_while_idle(true)
         .no_proxy();
     match tls {
         Some(tls) => client.tls_backend_preconfigured(tls).build(),

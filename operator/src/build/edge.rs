@@ -88,14 +88,16 @@ fn edge(ground: &Ground<'_>) -> Container {
         resources: Some(ground.cluster.edge.resources.clone()),
         volume_mounts: Some(pod::mounts()),
         // No port for a probe on the node's network: the program answers on a socket in its folder.
-        startup_probe: Some(probe(1, 60)),
-        readiness_probe: Some(probe(5, 3)),
+        startup_probe: Some(probe(&["--started"], 1, 60)),
+        readiness_probe: Some(probe(&[], 5, 3)),
         ..container
     }
 }
 
-fn probe(period_seconds: i32, failure_threshold: i32) -> Probe {
-    let command = ["/weir", "health", "--data", DATA].map(str::to_owned).to_vec();
+/// An edge that has started collects, also while operator or aggregator are away: that is no reason to start it anew.
+fn probe(more: &[&str], period_seconds: i32, failure_threshold: i32) -> Probe {
+    let command =
+        ["/weir", "health", "--data", DATA].iter().chain(more).map(|&word| word.to_owned()).collect();
     Probe {
         exec: Some(ExecAction { command: Some(command) }),
         period_seconds: Some(period_seconds),

@@ -1,5 +1,6 @@
 //! An edge's pod comes back on another disk: what its exporters taught is known to the aggregator.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,29 +44,61 @@ async fn start(central: &Central, fixed: &EdgeConfig, disk: &Path) -> Edge {
     Edge::start_asking(fixed.clone(), disk, "node-a", Arc::new(upstream), PATIENCE).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_edge_on_another_disk_reads_on_without_a_template_and_nothing_counts_twice() {
-    let data = tempfile::tempdir().unwrap();
-    let fixed = EdgeConfig { slot_ms: 1_000, ..config(profile("all", &[""])) };
+fn fixed() -> EdgeConfig {
+    EdgeConfig { slot_ms: 1_000, ..config(profile("all", &[""])) }
+}
+
+async fn central(folder: &Path, ingest: SocketAddr) -> Central {
+    let fixed = fixed();
     let options = CentralOptions {
-        folder: data.path().join("store"),
+        folder: folder.join("store"),
         api: ([127, 0, 0, 1], 0).into(),
-        ingest: Some(([127, 0, 0, 1], 0).into()),
+        ingest: Some(ingest),
         access: Access::Open,
         metrics: Metrics::default(),
         health: Health::default(),
         tls: None,
     };
-    let central_config = AggregatorConfig {
-        version: fixed.version.clone(),
-        collector: fixed.collector.clone(),
+    let config = AggregatorConfig {
+        version: fixed.version,
+        collector: fixed.collector,
         slot_ms: fixed.slot_ms,
         retention: Vec::new(),
         storage_path: None,
         sources: Vec::new(),
-        profiles: fixed.profiles.clone(),
+        profiles: fixed.profiles,
     };
-    let central = Central::start(&central_config, options).await.unwrap();
+    Central::start(&config, options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edge_that_ends_ships_for_as_long_as_it_is_given_and_keeps_the_rest() {
+    let data = tempfile::tempdir().unwrap();
+    // Nobody listens here until the aggregator does.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ingest = free.local_addr().unwrap();
+    drop(free);
+    let since = super::unix_ms() - 60_000;
+    let start = || {
+        let upstream = Arc::new(HttpUpstream::new(&format!("http://{ingest}")).unwrap());
+        Edge::start(fixed(), &data.path().join("spool"), "node-a", upstream).unwrap()
+    };
+    let mut exporter = Exporter::new(Spoken::Netflow5, 3);
+    let edge = start();
+    exporter.send(edge.listeners().next().unwrap().2.port());
+    edge.stop_within(Duration::from_millis(100)).await;
+    let edge = start();
+    exporter.send(edge.listeners().next().unwrap().2.port());
+    let ((), central) = tokio::join!(edge.stop_within(PATIENCE), central(data.path(), ingest));
+    assert_eq!(counted(&central, since).await, exporter.sent, "both are there before the edge has ended");
+    central.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edge_on_another_disk_reads_on_without_a_template_and_nothing_counts_twice() {
+    let data = tempfile::tempdir().unwrap();
+    let fixed = fixed();
+    let central = central(data.path(), ([127, 0, 0, 1], 0).into()).await;
     let since = super::unix_ms() - 60_000;
     let mut exporters = [Exporter::new(Spoken::Netflow9, 1), Exporter::new(Spoken::Ipfix, 2)];
     let mut sent = 0;
