@@ -126,6 +126,9 @@ impl Habit {
             unit => steps(unit, held) == Some(step),
         };
         let current = fits(self.unit);
+        if current && self.runs == [0; MOST] {
+            return false;
+        }
         for (run, unit) in self.runs.iter_mut().zip(candidates(self.protocol)) {
             *run = match (fits(*unit), current) {
                 (true, false) => *run + 1,

@@ -47,7 +47,7 @@ pub(super) enum Shared {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub(super) number: u32,
-    /// Its [`fingerprint`].
+    /// Its [`fingerprint`], or [`glimpse`] where it advances the number; 0 as long as neither is needed.
     pub(super) print: u32,
     /// The flows that it holds, where its header tells.
     pub(super) flows: u32,
@@ -208,21 +208,34 @@ impl Sequence {
         }
     }
 
-    /// Judges a datagram before it is decoded. Unless it is a duplicate, [`Sequence::settle`] must follow.
-    pub(super) fn arrive(&mut self, mark: Mark, now_ms: u64, tally: &mut Tally) -> Arrival {
-        let waited_s = now_ms.saturating_sub(self.last_ms) / 1000;
+    /// Judges a datagram before it is decoded, and completes its mark. Unless it is a duplicate,
+    /// [`Sequence::settle`] must follow.
+    pub(super) fn arrive(
+        &mut self,
+        mark: &mut Mark,
+        message: &[u8],
+        now_ms: u64,
+        tally: &mut Tally,
+    ) -> Arrival {
+        let waited_ms = now_ms.saturating_sub(self.last_ms);
         self.last_ms = now_ms;
         self.gap = 0;
-        if !self.started {
-            self.begin(self.normal(mark), tally);
-            return Arrival::Forward;
-        }
-        let advances = self.habit.unit().is_judged() && !self.stood && self.normal(mark) == self.next;
-        if !advances && let Some(units) = self.seen(mark.print) {
-            tally.received += units;
-            tally.duplicates += units;
-            return Arrival::Duplicate;
-        }
+        let mark = if self.started && self.advances(*mark) {
+            mark.print = glimpse(message);
+            *mark
+        } else {
+            mark.print = fingerprint(message);
+            if !self.started {
+                self.begin(self.normal(*mark), tally);
+                return Arrival::Forward;
+            }
+            if let Some(units) = self.seen([mark.print, glimpse(message)]) {
+                tally.received += units;
+                tally.duplicates += units;
+                return Arrival::Duplicate;
+            }
+            *mark
+        };
         if self.habit.step(mark.number, mark.flows) {
             self.close_open();
             tally.forget_sequence();
@@ -231,7 +244,12 @@ impl Sequence {
         if !self.habit.unit().is_judged() {
             return Arrival::Forward;
         }
-        self.place(self.normal(mark), waited_s, tally)
+        self.place(self.normal(mark), waited_ms, tally)
+    }
+
+    /// Whether the number is the expected one, and no duplicate of the last datagram could carry it.
+    fn advances(&self, mark: Mark) -> bool {
+        self.habit.unit().is_judged() && !self.stood && self.normal(mark) == self.next
     }
 
     /// What the last number told of the sets that [`Sequence::leave_open`] was about.
@@ -325,9 +343,10 @@ impl Sequence {
     }
 
     /// Finds where a number belongs that is no duplicate's.
-    fn place(&mut self, number: u32, waited_s: u64, tally: &mut Tally) -> Arrival {
+    fn place(&mut self, number: u32, waited_ms: u64, tally: &mut Tally) -> Arrival {
         let mut ahead = number.wrapping_sub(self.next);
-        if ahead < 1 << 31 && u64::from(ahead) <= PLAUSIBLE + waited_s.saturating_mul(PLAUSIBLE) {
+        let plausible = || u64::from(ahead) <= PLAUSIBLE + (waited_ms / 1000).saturating_mul(PLAUSIBLE);
+        if ahead == 0 || ahead < 1 << 31 && plausible() {
             if let Some((group, most)) = self.open.take() {
                 let inferred = ahead.min(most);
                 tally.inferred += i64::from(inferred);
@@ -382,10 +401,10 @@ impl Sequence {
         })
     }
 
-    /// The units of a recent datagram with these bytes.
-    fn seen(&self, print: u32) -> Option<u64> {
+    /// The units of a recent datagram with these bytes, whichever of the prints was kept of it.
+    fn seen(&self, prints: [u32; 2]) -> Option<u64> {
         let recent = self.recent.as_ref()?;
-        let at = recent.prints.iter().position(|known| *known == print)?;
+        let at = recent.prints.iter().position(|known| prints.contains(known))?;
         (at < recent.at).then(|| u64::from(recent.units[at]))
     }
 
@@ -419,9 +438,9 @@ impl Recent {
     }
 }
 
-/// A fingerprint of a datagram's bytes, never 0: sums over 8-byte words in eight lanes, several times cheaper than
-/// a hash. It only ever tells two datagrams of one stream apart whose sequence number does not advance.
-pub(super) fn fingerprint(bytes: &[u8]) -> u32 {
+/// A fingerprint of a datagram's bytes, always odd: sums over 8-byte words in eight lanes, several times cheaper than
+/// a hash. It tells datagrams of one stream apart whose sequence number does not advance.
+fn fingerprint(bytes: &[u8]) -> u32 {
     let (blocks, tail) = bytes.as_chunks::<64>();
     let mut sums = [bytes.len() as u64; 8];
     for block in blocks {
@@ -434,11 +453,29 @@ pub(super) fn fingerprint(bytes: &[u8]) -> u32 {
         }
         add(&last, &mut sums);
     }
+    mix(sums) | 1
+}
+
+/// A fingerprint of a datagram's ends and length, always even: enough for one that carries the expected number, which
+/// only its copies carry too. With the number, the header's times and the last records are in it.
+fn glimpse(bytes: &[u8]) -> u32 {
+    let (Some(head), Some(tail)) = (bytes.first_chunk::<64>(), bytes.last_chunk::<64>()) else {
+        return fingerprint(bytes) & !1;
+    };
+    let mut sums = [bytes.len() as u64; 8];
+    add(head, &mut sums);
+    // The same bytes count for more in the one place than in the other.
+    sums = sums.map(|sum| sum.rotate_left(7));
+    add(tail, &mut sums);
+    mix(sums) & !1
+}
+
+fn mix(sums: [u64; 8]) -> u32 {
     let mut print = 0xcbf2_9ce4_8422_2325_u64;
     for sum in sums {
         print = (print ^ sum).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
-    ((print >> 32) as u32 ^ print as u32) | 1
+    (print >> 32) as u32 ^ print as u32
 }
 
 #[inline]

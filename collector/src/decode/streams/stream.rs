@@ -2,7 +2,7 @@
 
 use super::super::habit::Held;
 use super::super::resume::same_start;
-use super::super::sequence::{Arrival, Mark, Sequence, fingerprint};
+use super::super::sequence::{Arrival, Mark, Sequence};
 use super::super::tally::Tally;
 use super::Key;
 use crate::flow::Protocol;
@@ -97,12 +97,14 @@ impl Stream {
     /// header says that it holds, 0 where it does not. The mark is for [`Stream::settle`]. The stream of those
     /// without a place has no sequence.
     pub(in crate::decode) fn arrive(&mut self, message: &[u8], number: u32, flows: u32) -> (Arrival, Mark) {
-        self.count(message);
+        self.tally.datagrams += 1;
+        self.tally.bytes += message.len() as u64;
+        let mut mark = Mark { number, print: 0, flows };
         if self.is_unknown() {
-            return (Arrival::Forward, Mark { number, print: 0, flows });
+            return (Arrival::Forward, mark);
         }
-        let mark = Mark { number, print: fingerprint(message), flows };
-        (self.sequence.arrive(mark, self.last_ms, &mut self.tally), mark)
+        let arrival = self.sequence.arrive(&mut mark, message, self.last_ms, &mut self.tally);
+        (arrival, mark)
     }
 
     /// Counts what a datagram held that was let through; gives how far its number steps.
