@@ -44,30 +44,32 @@ pub struct TextRef {
     len: u16,
 }
 
-/// One column's values, allocated [`ROWS`] long when a row first needs them.
+/// One column's values, made when a row first needs them. That there are [`ROWS`] of them stands in the type, so
+/// that the rows of a run are found with one comparison.
 #[derive(Debug, Default)]
 enum Data {
     #[default]
     Absent,
-    U8(Vec<u8>),
-    U16(Vec<u16>),
-    U32(Vec<u32>),
-    U64(Vec<u64>),
-    F32(Vec<f32>),
-    Addr(Vec<u128>),
-    Text(Vec<TextRef>),
+    U8(Box<[u8; ROWS]>),
+    U16(Box<[u16; ROWS]>),
+    U32(Box<[u32; ROWS]>),
+    U64(Box<[u64; ROWS]>),
+    F32(Box<[f32; ROWS]>),
+    Addr(Box<[u128; ROWS]>),
+    Text(Box<[TextRef; ROWS]>),
 }
 
 impl Data {
+    #[cold]
     fn of(kind: Kind) -> Self {
         match kind {
-            Kind::U8 => Self::U8(vec![0; ROWS]),
-            Kind::U16 => Self::U16(vec![0; ROWS]),
-            Kind::U32 => Self::U32(vec![0; ROWS]),
-            Kind::U64 | Kind::Mac => Self::U64(vec![0; ROWS]),
-            Kind::F32 => Self::F32(vec![0.0; ROWS]),
-            Kind::Addr => Self::Addr(vec![0; ROWS]),
-            Kind::Text => Self::Text(vec![TextRef::default(); ROWS]),
+            Kind::U8 => Self::U8(Box::new([0; ROWS])),
+            Kind::U16 => Self::U16(Box::new([0; ROWS])),
+            Kind::U32 => Self::U32(Box::new([0; ROWS])),
+            Kind::U64 | Kind::Mac => Self::U64(Box::new([0; ROWS])),
+            Kind::F32 => Self::F32(Box::new([0.0; ROWS])),
+            Kind::Addr => Self::Addr(Box::new([0; ROWS])),
+            Kind::Text => Self::Text(Box::new([TextRef::default(); ROWS])),
         }
     }
 }
@@ -145,6 +147,7 @@ pub struct Run {
 
 impl Run {
     /// The rows of the run, as indexes into the batch's columns.
+    #[inline]
     pub fn rows(&self) -> std::ops::Range<usize> {
         self.start..self.start + self.len
     }
@@ -179,8 +182,8 @@ pub struct Learned {
 pub struct Batch {
     len: usize,
     runs: Vec<Run>,
-    columns: Vec<Data>,
-    valid: Vec<Option<Box<Mask>>>,
+    columns: Box<[Data; Column::COUNT]>,
+    valid: Box<[Option<Box<Mask>>; Column::COUNT]>,
     arena: Vec<u8>,
     extras: Vec<Extra>,
     keeps_extras: bool,
@@ -215,8 +218,8 @@ impl Default for Batch {
         Self {
             len: 0,
             runs: Vec::with_capacity(256),
-            columns: (0..Column::COUNT).map(|_| Data::Absent).collect(),
-            valid: (0..Column::COUNT).map(|_| None).collect(),
+            columns: Box::new([const { Data::Absent }; Column::COUNT]),
+            valid: Box::new([const { None }; Column::COUNT]),
             arena: Vec::new(),
             extras: Vec::new(),
             keeps_extras: false,
@@ -234,7 +237,7 @@ macro_rules! accessors {
         #[inline]
         pub fn $read(&self, column: Column) -> &[$type] {
             match &self.columns[column as usize] {
-                Data::$variant(values) => values,
+                Data::$variant(values) => values.as_slice(),
                 Data::Absent => &[],
                 _ => panic!(concat!("column {} is not ", $what), column.name()),
             }
@@ -251,7 +254,7 @@ macro_rules! accessors {
                 *data = Data::of(column.kind());
             }
             match data {
-                Data::$variant(values) => values,
+                Data::$variant(values) => values.as_mut_slice(),
                 _ => panic!(concat!("column {} is not ", $what), column.name()),
             }
         }

@@ -31,13 +31,17 @@ impl Clock {
     /// Unix milliseconds of an uptime; in IPFIX, whose header has none, the bare uptime.
     fn uptime(&self, value: u64) -> u64 {
         let value = value as u32;
-        let Some(now) = self.uptime_ms else { return u64::from(value) };
-        self.export_ms.wrapping_add_signed(i64::from(value.wrapping_sub(now).cast_signed()))
+        self.uptime_ms.map_or(u64::from(value), |now| uptime(value, now, self.export_ms))
     }
 
     fn before(&self, microseconds: u64) -> u64 {
         self.export_ms.saturating_sub(microseconds / 1000)
     }
+}
+
+/// Unix milliseconds of an uptime, given another uptime and its time.
+fn uptime(value: u32, now: u32, export_ms: u64) -> u64 {
+    export_ms.wrapping_add_signed(i64::from(value.wrapping_sub(now).cast_signed()))
 }
 
 /// NTP seconds below 2^31 belong to the era that begins in 2036 (RFC 4330, 3).
@@ -56,13 +60,15 @@ pub(super) fn execute(
     run: &mut Run,
 ) {
     run.present = program.present.intersection(batch.wanted());
+    let mut ops = &*program.ops;
+    if let Records::Fixed { data, stride } = records {
+        let (usual, others) = ops.split_at_checked(program.plain).unwrap_or((ops, &[]));
+        // A record is no longer than a set, whose length has 16 bits.
+        plain(usual, &Fixed { data, stride: stride as u16 }, clock, batch, run);
+        ops = others;
+    }
     let wanted = run.present;
-    for op in program.ops.iter().filter(|op| wanted.contains(op.column)) {
-        if let Records::Fixed { data, stride } = records
-            && plain(op, (data, stride), clock, batch, run)
-        {
-            continue;
-        }
+    for op in ops.iter().filter(|op| wanted.contains(op.column)) {
         match op.kind {
             Kind::U8 => small(op, records, rows(batch.u8s_mut(op.column), run), |n| n as u8),
             Kind::U16 => numbers(op, records, rows(batch.u16s_mut(op.column), run), |n| n as u16),
@@ -87,43 +93,54 @@ pub(super) fn execute(
     }
 }
 
-/// What most fields of most templates are: decided once for the template, done without looking twice. Whether
-/// the operation was one of these.
-#[inline]
-fn plain(op: &Op, (data, stride): (&[u8], usize), clock: &Clock, batch: &mut Batch, run: &Run) -> bool {
-    let (column, at) = (op.column, op.place.offset);
-    // A record is no longer than a set, whose length has 16 bits.
-    let stride = stride as u16;
-    match op.plain {
-        Plain::U8 => strided(data, stride, at, rows(batch.u8s_mut(column), run), |[n]: [u8; 1]| n),
-        Plain::U16 => strided(data, stride, at, rows(batch.u16s_mut(column), run), u16::from_be_bytes),
-        Plain::U16From8 => {
-            strided(data, stride, at, rows(batch.u16s_mut(column), run), |[n]: [u8; 1]| u16::from(n));
-        }
-        Plain::U32 => strided(data, stride, at, rows(batch.u32s_mut(column), run), u32::from_be_bytes),
-        Plain::U32From16 => {
-            let value = |bytes| u32::from(u16::from_be_bytes(bytes));
-            strided(data, stride, at, rows(batch.u32s_mut(column), run), value);
-        }
-        Plain::U64 => strided(data, stride, at, rows(batch.u64s_mut(column), run), u64::from_be_bytes),
-        Plain::U64From32 => {
-            let value = |bytes| u64::from(u32::from_be_bytes(bytes));
-            strided(data, stride, at, rows(batch.u64s_mut(column), run), value);
-        }
-        Plain::Uptime => {
-            let value = |bytes| clock.uptime(u64::from(u32::from_be_bytes(bytes)));
-            strided(data, stride, at, rows(batch.u64s_mut(column), run), value);
-        }
-        Plain::V4 => {
-            let value = |bytes| MAPPED | u128::from(u32::from_be_bytes(bytes));
-            strided(data, stride, at, rows(batch.addrs_mut(column), run), value);
-        }
-        Plain::V6 => strided(data, stride, at, rows(batch.addrs_mut(column), run), u128::from_be_bytes),
-        Plain::No => return false,
-    }
-    true
+/// Records of one length.
+#[derive(Clone, Copy)]
+struct Fixed<'a> {
+    data: &'a [u8],
+    stride: u16,
 }
 
+/// What most fields of most templates are: decided once for the template, done without looking twice.
+fn plain(ops: &[Op], fixed: &Fixed<'_>, clock: &Clock, batch: &mut Batch, run: &Run) {
+    let (wanted, Clock { export_ms, uptime_ms, .. }) = (run.present, *clock);
+    for op in ops.iter().filter(|op| wanted.contains(op.column)) {
+        let (column, at) = (op.column, op.place.offset);
+        match op.plain {
+            Plain::U8 => strided(fixed, at, rows(batch.u8s_mut(column), run), |[n]: [u8; 1]| n),
+            Plain::U16 => strided(fixed, at, rows(batch.u16s_mut(column), run), u16::from_be_bytes),
+            Plain::U16From8 => {
+                strided(fixed, at, rows(batch.u16s_mut(column), run), |[n]: [u8; 1]| u16::from(n));
+            }
+            Plain::U32 => strided(fixed, at, rows(batch.u32s_mut(column), run), u32::from_be_bytes),
+            Plain::U32From16 => {
+                let value = |bytes| u32::from(u16::from_be_bytes(bytes));
+                strided(fixed, at, rows(batch.u32s_mut(column), run), value);
+            }
+            Plain::U64 => strided(fixed, at, rows(batch.u64s_mut(column), run), u64::from_be_bytes),
+            Plain::U64From32 => {
+                let value = |bytes| u64::from(u32::from_be_bytes(bytes));
+                strided(fixed, at, rows(batch.u64s_mut(column), run), value);
+            }
+            Plain::Uptime => {
+                let out = rows(batch.u64s_mut(column), run);
+                let Some(now) = uptime_ms else {
+                    strided(fixed, at, out, |bytes| u64::from(u32::from_be_bytes(bytes)));
+                    continue;
+                };
+                let value = |bytes| uptime(u32::from_be_bytes(bytes), now, export_ms);
+                strided(fixed, at, out, value);
+            }
+            Plain::V4 => {
+                let value = |bytes| MAPPED | u128::from(u32::from_be_bytes(bytes));
+                strided(fixed, at, rows(batch.addrs_mut(column), run), value);
+            }
+            Plain::V6 => strided(fixed, at, rows(batch.addrs_mut(column), run), u128::from_be_bytes),
+            Plain::No => {}
+        }
+    }
+}
+
+#[inline]
 fn rows<'b, T>(column: &'b mut [T], run: &Run) -> &'b mut [T] {
     column.get_mut(run.rows()).unwrap_or_default()
 }
@@ -181,11 +198,15 @@ fn numbers<T: Copy + Default + PartialEq>(
 
 /// Fields of `N` bytes. Most templates have one stride for all records: then where the field stands in a record
 /// is checked once, and each record costs one comparison, one load and one store.
-fn fixed<T, const N: usize>(op: &Op, records: Records<'_>, out: &mut [T], value: impl Fn([u8; N]) -> T) {
+fn fixed<T, const N: usize>(
+    op: &Op,
+    records: Records<'_>,
+    out: &mut [T],
+    value: impl Fn([u8; N]) -> T + Copy,
+) {
     match records {
         Records::Fixed { data, stride } => {
-            // A record is no longer than a set, whose length has 16 bits.
-            strided(data, stride as u16, op.place.offset, out, value);
+            strided(&Fixed { data, stride: stride as u16 }, op.place.offset, out, value);
         }
         Records::Variable { .. } => {
             for (record, out) in out.iter_mut().enumerate() {
@@ -198,31 +219,32 @@ fn fixed<T, const N: usize>(op: &Op, records: Records<'_>, out: &mut [T], value:
 }
 
 /// A loop of its own, not inlined: among the others its few values would not stay in registers. Four records a
-/// turn: that the last of them lies in the set says the same of all.
+/// turn, and one a turn of those that are left.
 #[inline(never)]
 fn strided<T, const N: usize>(
-    data: &[u8],
-    stride: u16,
+    fixed: &Fixed<'_>,
     offset: u16,
     out: &mut [T],
-    value: impl Fn([u8; N]) -> T,
+    value: impl Fn([u8; N]) -> T + Copy,
 ) {
-    let stride = usize::from(stride);
-    let mut rest = data.get(usize::from(offset)..).unwrap_or_default();
+    let (data, stride) = (fixed.data, usize::from(fixed.stride));
+    let mut at = u32::from(offset);
     let (fours, tail) = out.as_chunks_mut::<4>();
     for four in fours {
-        let Some(window) = rest.get(..3 * stride + N) else { return };
-        let at = |start: usize| window.get(start..start + N).and_then(<[u8]>::first_chunk::<N>);
-        let (Some(a), Some(b), Some(c), Some(d)) = (at(0), at(stride), at(2 * stride), at(3 * stride)) else {
-            return;
-        };
+        // In 32 bits, so that no sum of these can wrap: one comparison says that all four lie in the set.
+        let start = at as usize;
+        let Some(window) = data.get(start..start + 3 * stride + N) else { return };
+        let field = |start: usize| window.get(start..start + N).and_then(<[u8]>::first_chunk::<N>);
+        let (Some(a), Some(b)) = (field(0), field(stride)) else { return };
+        let (Some(c), Some(d)) = (field(2 * stride), field(3 * stride)) else { return };
         *four = [value(*a), value(*b), value(*c), value(*d)];
-        rest = rest.get(4 * stride..).unwrap_or_default();
+        at += 4 * stride as u32;
     }
     for out in tail {
-        let Some(bytes) = rest.first_chunk::<N>() else { return };
+        let start = at as usize;
+        let Some(bytes) = data.get(start..start + N).and_then(<[u8]>::first_chunk::<N>) else { return };
         *out = value(*bytes);
-        rest = rest.get(stride..).unwrap_or_default();
+        at += stride as u32;
     }
 }
 

@@ -2,12 +2,9 @@
 
 use super::execute::{Clock, address, has_times, nowhere};
 use super::normalize::{inner_ports, keep, ports};
-use super::program::{Families, Program};
+use super::program::{Families, IPV4, IPV6, Program};
 use super::records::Records;
 use crate::flow::{Batch, Column, Mask, Run, TimeFrom};
-
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
 
 /// Completes the rows of a set, all but their sampling rate.
 pub(super) fn finish(
@@ -41,12 +38,9 @@ fn fill<T: Copy>(column: &mut [T], run: &Run, value: T) {
 
 /// The family of the addresses; element 256 or 60 only where there are none.
 fn family(program: &Program, records: Records<'_>, batch: &mut Batch, run: &mut Run) {
-    let addressed =
-        [Column::SrcAddr, Column::DstAddr].into_iter().find(|column| program.present.contains(*column));
-    if let Some(column) = addressed {
-        let v4 = program.ops.iter().any(|op| op.column == column && op.place.length == 4);
+    if let Some(etype) = program.etype {
         run.present.insert(Column::EType);
-        fill(batch.u16s_mut(Column::EType), run, if v4 { IPV4 } else { IPV6 });
+        fill(batch.u16s_mut(Column::EType), run, etype);
     } else if let (false, Some(place)) = (run.present.contains(Column::EType), program.version) {
         run.present.insert(Column::EType);
         let mut known = Mask::default();

@@ -4,25 +4,14 @@ use std::ops::Range;
 
 use crate::flow::{Batch, Column, Mask, Run};
 
-/// Bits of [`CLASS`].
-const PORTS: u8 = 1;
-const ICMP: u8 = 2;
-
-/// What a protocol number tells of ports: TCP, UDP, DCCP, SCTP and UDP-Lite have them; ICMP and ICMPv6 have a
-/// type and a code.
-static CLASS: [u8; 256] = {
-    let mut class = [0; 256];
-    let mut at = 0;
-    while at < class.len() {
-        class[at] = match at {
-            6 | 17 | 33 | 132 | 136 => PORTS,
-            1 | 58 => ICMP,
-            _ => 0,
-        };
-        at += 1;
-    }
-    class
-};
+/// IANA's numbers of the protocols that have ports, or a type and a code.
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const DCCP: u8 = 33;
+const ICMPV6: u8 = 58;
+const SCTP: u8 = 132;
+const UDP_LITE: u8 = 136;
 
 /// Ports stay with protocols that have ports; ICMP's type and code stay with ICMP. Where the exporter sent no
 /// ICMP elements they are read from the destination port, which is type * 256 + code.
@@ -30,21 +19,17 @@ pub(super) fn ports(batch: &mut Batch, run: &mut Run) {
     if !run.present.contains(Column::Proto) {
         return;
     }
+    let protos = batch.u8s(Column::Proto).get(run.rows()).unwrap_or_default();
+    if !run.sparse.contains(Column::Proto) && all_usual(protos) {
+        for column in [Column::IcmpType, Column::IcmpCode] {
+            run.present.remove(column);
+            run.sparse.remove(column);
+        }
+        return;
+    }
     let own_icmp = run.present.contains(Column::IcmpType);
     let in_port = !own_icmp && run.present.contains(Column::DstPort);
-    let (mut with_ports, mut with_icmp) = (Mask::default(), Mask::default());
-    let (mut ports, mut icmp) = (0, 0);
-    let sparse = run.sparse.contains(Column::Proto);
-    for (word, rows) in words(run) {
-        let known = if sparse { batch.valid_mut(Column::Proto).words()[word] } else { u64::MAX };
-        let protos = batch.u8s(Column::Proto).get(rows.clone()).unwrap_or_default();
-        let (mut has_ports, mut is_icmp) = classes(protos, rows.start % 64);
-        (has_ports, is_icmp) = (has_ports & known, is_icmp & known);
-        ports += has_ports.count_ones() as usize;
-        icmp += is_icmp.count_ones() as usize;
-        with_ports.words_mut()[word] = has_ports;
-        with_icmp.words_mut()[word] = is_icmp;
-    }
+    let Found { with_ports, with_icmp, ports, icmp } = find(batch, run);
     if in_port && icmp > 0 {
         icmp_from_port(batch, run, &with_icmp);
     }
@@ -59,31 +44,72 @@ pub(super) fn ports(batch: &mut Batch, run: &mut Run) {
     }
 }
 
-/// Which of at most 64 protocols, the first for bit `bit`, have ports, and which are ICMP.
-#[inline]
-fn classes(protos: &[u8], mut bit: usize) -> (u64, u64) {
-    let (mut has_ports, mut is_icmp) = (0, 0);
-    let (eights, rest) = protos.as_chunks::<8>();
-    for eight in eights {
-        // Most traffic is TCP and UDP: eight bytes at once.
-        let word = u64::from_le_bytes(*eight);
-        if equals(word, 6) | equals(word, 17) == HIGH {
-            has_ports |= 0xff << bit;
-        } else {
-            one_by_one(eight, bit, &mut has_ports, &mut is_icmp);
-        }
-        bit += 8;
-    }
-    one_by_one(rest, bit, &mut has_ports, &mut is_icmp);
-    (has_ports, is_icmp)
+/// The rows of a run whose protocol has ports, those of ICMP, and how many they are.
+#[derive(Default)]
+struct Found {
+    with_ports: Mask,
+    with_icmp: Mask,
+    ports: usize,
+    icmp: usize,
 }
 
-fn one_by_one(protos: &[u8], bit: usize, has_ports: &mut u64, is_icmp: &mut u64) {
-    for (bit, proto) in (bit..).zip(protos) {
-        let class = CLASS[usize::from(*proto)];
-        *has_ports |= u64::from(class & PORTS) << bit;
-        *is_icmp |= u64::from(class / ICMP) << bit;
+fn find(batch: &Batch, run: &Run) -> Found {
+    let mut found = Found::default();
+    let known = if run.sparse.contains(Column::Proto) { batch.validity(Column::Proto) } else { None };
+    for (word, rows) in words(run) {
+        // Eight protocols at once, from the first whole eight on; what is not the run's falls away below.
+        let (from, to) = (rows.start & !7, rows.end.next_multiple_of(8));
+        let (eights, _) = batch.u8s(Column::Proto).get(from..to).unwrap_or_default().as_chunks::<8>();
+        let (mut with_ports, mut with_icmp) = (0, 0);
+        for (eight, bit) in eights.iter().zip((from % 64..).step_by(8)) {
+            let (ports, icmp) = classes(eight);
+            with_ports |= u64::from(ports) << bit;
+            with_icmp |= u64::from(icmp) << bit;
+        }
+        let of_run = bits(&rows) & known.map_or(u64::MAX, |known| known.words()[word]);
+        (with_ports, with_icmp) = (with_ports & of_run, with_icmp & of_run);
+        found.ports += with_ports.count_ones() as usize;
+        found.icmp += with_icmp.count_ones() as usize;
+        found.with_ports.words_mut()[word] = with_ports;
+        found.with_icmp.words_mut()[word] = with_icmp;
     }
+    found
+}
+
+/// Whether all are TCP or UDP, as in most sets.
+#[inline]
+fn all_usual(protos: &[u8]) -> bool {
+    let usual = |eight: &[u8; 8]| {
+        let word = u64::from_le_bytes(*eight);
+        equals(word, TCP) | equals(word, UDP) == HIGH
+    };
+    match protos.last_chunk() {
+        // The last eight may have been looked at before: cheaper than one by one.
+        Some(last) => protos.as_chunks().0.iter().all(usual) && usual(last),
+        None => protos.iter().all(|proto| matches!(*proto, TCP | UDP)),
+    }
+}
+
+/// Which of eight protocols, the first for the lowest bit, have ports, and which are ICMP.
+#[inline]
+fn classes(protos: &[u8; 8]) -> (u8, u8) {
+    let word = u64::from_le_bytes(*protos);
+    let ports = equals(word, TCP) | equals(word, UDP);
+    let icmp = equals(word, ICMP) | equals(word, ICMPV6);
+    if ports | icmp == HIGH {
+        return (gather(ports), gather(icmp));
+    }
+    let (mut ports, mut icmp) = (0, 0);
+    for (bit, proto) in protos.iter().enumerate() {
+        ports |= u8::from(has_ports(*proto)) << bit;
+        icmp |= u8::from(matches!(*proto, ICMP | ICMPV6)) << bit;
+    }
+    (ports, icmp)
+}
+
+/// Whether a protocol's packets carry ports.
+fn has_ports(proto: u8) -> bool {
+    matches!(proto, TCP | UDP | DCCP | SCTP | UDP_LITE)
 }
 
 /// The high bit of each byte.
@@ -96,10 +122,16 @@ const fn equals(word: u64, byte: u8) -> u64 {
     !(((differs & !HIGH) + !HIGH) | differs) & HIGH
 }
 
+/// The high bits of eight bytes side by side; the product adds no two bits in one place.
+#[inline]
+const fn gather(high: u64) -> u8 {
+    ((high >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
+}
+
 fn icmp_from_port(batch: &mut Batch, run: &mut Run, rows: &Mask) {
     run.present.insert(Column::IcmpType);
     run.present.insert(Column::IcmpCode);
-    for row in run.rows().filter(|row| rows.get(*row)) {
+    for row in rows.rows(run.rows()) {
         let [kind, code] = batch.u16s(Column::DstPort).get(row).copied().unwrap_or_default().to_be_bytes();
         if let Some(value) = batch.u8s_mut(Column::IcmpType).get_mut(row) {
             *value = kind;
@@ -113,14 +145,14 @@ fn icmp_from_port(batch: &mut Batch, run: &mut Run, rows: &Mask) {
 /// A tunnelled packet's ports likewise.
 pub(super) fn inner_ports(batch: &mut Batch, run: &mut Run) {
     let columns = [Column::InnerSrcPort, Column::InnerDstPort];
-    let has_ports = columns.iter().any(|column| run.present.contains(*column));
-    if !has_ports || !run.present.contains(Column::InnerProto) {
+    let carried = columns.iter().any(|column| run.present.contains(*column));
+    if !carried || !run.present.contains(Column::InnerProto) {
         return;
     }
     let (mut with_ports, mut count) = (Mask::default(), 0);
     for row in run.rows() {
         let proto = batch.u8s(Column::InnerProto).get(row).copied().unwrap_or_default();
-        let has = batch.has(run, Column::InnerProto, row) && CLASS[usize::from(proto)] == PORTS;
+        let has = batch.has(run, Column::InnerProto, row) && has_ports(proto);
         with_ports.set(row, has);
         count += usize::from(has);
     }
@@ -131,7 +163,7 @@ pub(super) fn inner_ports(batch: &mut Batch, run: &mut Run) {
 
 /// What stands in the source port of ICMP is no port but mostly the identifier: shown as it came.
 fn identifiers(batch: &mut Batch, run: &Run, rows: &Mask) {
-    for row in run.rows().filter(|row| rows.get(*row)) {
+    for row in rows.rows(run.rows()) {
         let found = batch.u16s(Column::SrcPort).get(row).copied().unwrap_or_default();
         if found != 0 {
             batch.keep_extra(row, 0, SOURCE_PORT, &found.to_be_bytes());
@@ -156,10 +188,15 @@ pub(super) fn keep(batch: &mut Batch, run: &mut Run, column: Column, rows: &Mask
     run.sparse.insert(column);
     let valid = batch.valid_mut(column).words_mut();
     for (word, of_word) in words(run) {
-        let bits = u64::MAX >> (64 - of_word.len()) << (of_word.start % 64);
+        let bits = bits(&of_word);
         let kept = if was_sparse { rows.words()[word] & valid[word] } else { rows.words()[word] };
         valid[word] = valid[word] & !bits | kept & bits;
     }
+}
+
+/// The bits of a word that are these rows', all of one word and at least one.
+fn bits(rows: &Range<usize>) -> u64 {
+    u64::MAX >> (64 - rows.len()) << (rows.start % 64)
 }
 
 /// The mask words that a run's rows lie in, with the rows of each.

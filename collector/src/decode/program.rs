@@ -132,7 +132,10 @@ pub(super) struct Program {
     pub(super) gaps: Box<[u16]>,
     /// The bytes of fixed fields after the last variable one.
     pub(super) tail: usize,
+    /// The usual ones first.
     pub(super) ops: Box<[Op]>,
+    /// How many of the operations are [`Plain`].
+    pub(super) plain: usize,
     /// The columns that the operations fill.
     pub(super) present: ColumnSet,
     /// Fields without a column.
@@ -140,6 +143,8 @@ pub(super) struct Program {
     /// How many of those are lists (RFC 6313), which are passed over by their length.
     pub(super) structured: u32,
     pub(super) families: Option<Families>,
+    /// The EtherType of the addresses, where all are of one family.
+    pub(super) etype: Option<u16>,
     /// 60: where no address tells the family.
     pub(super) version: Option<Place>,
     pub(super) times: Times,
@@ -187,10 +192,12 @@ impl Program {
             gaps: gaps.into(),
             tail,
             ops: Box::default(),
+            plain: 0,
             present: ColumnSet::default(),
             extras: Box::default(),
             structured: 0,
             families: None,
+            etype: None,
             version: plan.version,
             times: plan.times,
             sampling: plan.sampling,
@@ -334,7 +341,10 @@ impl Plan {
         ops.sort_by_key(|op| op.place);
         unused.retain(|(_, place)| ops.binary_search_by_key(place, |op| op.place).is_err());
         self.extras.append(&mut unused);
-        ops.sort_by_key(|op| (op.column, op.if_zero, op.order));
+        // What fills a column only where it is 0 is never plain: it follows what fills it first.
+        ops.sort_by_key(|op| (op.plain == Plain::No, op.column, op.if_zero, op.order));
+        program.plain = ops.partition_point(|op| op.plain != Plain::No);
+        program.etype = family(&ops);
         program.ops = ops.into();
         let structured =
             self.extras.iter().filter(|(field, _)| is_structured(field.enterprise, field.element)).count();
@@ -377,10 +387,22 @@ impl Plan {
     }
 }
 
+/// The family of a template's addresses, by those of the source where it has them.
+fn family(ops: &[Op]) -> Option<u16> {
+    let addressed = [Column::SrcAddr, Column::DstAddr].into_iter();
+    let places = addressed.map(|column| ops.iter().filter(move |op| op.column == column));
+    let column = places.into_iter().find(|ops| ops.clone().next().is_some());
+    column.map(|mut ops| if ops.any(|op| op.place.length == 4) { IPV4 } else { IPV6 })
+}
+
 /// Totals stand in `extra` too where the same counts are there as deltas.
 fn is_total(field: Field) -> bool {
     matches!(field.element, 85 | 86)
 }
+
+/// EtherTypes.
+pub(super) const IPV4: u16 = 0x0800;
+pub(super) const IPV6: u16 = 0x86dd;
 
 /// paddingOctets.
 const PADDING: u16 = 210;

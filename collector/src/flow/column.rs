@@ -212,31 +212,36 @@ pub struct ColumnSet([u64; WORDS]);
 
 impl ColumnSet {
     /// The set of the given columns.
-    pub fn of(columns: &[Column]) -> Self {
-        let mut set = Self::default();
-        for column in columns {
-            set.insert(*column);
+    pub const fn of(columns: &[Column]) -> Self {
+        let mut set = Self([0; WORDS]);
+        let mut at = 0;
+        while at < columns.len() {
+            set.insert(columns[at]);
+            at += 1;
         }
         set
     }
 
     /// Every column.
-    pub fn all() -> Self {
+    pub const fn all() -> Self {
         Self::of(Column::ALL)
     }
 
     /// Adds a column.
-    pub fn insert(&mut self, column: Column) {
+    #[inline]
+    pub const fn insert(&mut self, column: Column) {
         self.0[column as usize / 64] |= 1 << (column as usize % 64);
     }
 
     /// Takes a column out.
-    pub fn remove(&mut self, column: Column) {
+    #[inline]
+    pub const fn remove(&mut self, column: Column) {
         self.0[column as usize / 64] &= !(1 << (column as usize % 64));
     }
 
     /// Whether the column is in the set.
-    pub fn contains(&self, column: Column) -> bool {
+    #[inline]
+    pub const fn contains(&self, column: Column) -> bool {
         self.0[column as usize / 64] >> (column as usize % 64) & 1 == 1
     }
 
