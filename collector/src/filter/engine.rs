@@ -110,28 +110,35 @@ impl Engine {
 
     fn run_rows(&mut self, batch: &Batch, run: &Run, only: Option<&Mask>, pairs: &mut Vec<(u16, u16)>) {
         let Self { ports, addresses, numbers, rest, seen, .. } = self;
+        let ports = ports.as_ref();
         let by_port = PORTS.map(|(column, side)| (Values::of(batch, run, column, batch.u16s(column)), side));
         let by_address =
             ADDRESSES.map(|(column, side)| (Values::of(batch, run, column, batch.addrs(column)), side));
         let mut found = Found { batch, run, rest, seen, pairs, row: 0, begin: 0 };
         for word in run.start / 64..(run.start + run.len).div_ceil(64) {
             let rows = run.start.max(word * 64)..(run.start + run.len).min(word * 64 + 64);
+            let by_side = by_port.map(|(values, _)| match (ports, values) {
+                (Some(ports), Some(values)) => wanted(ports, &values, &rows),
+                _ => 0,
+            });
             // Where ports alone lead to channels, most rows need no more than a look at two bits.
-            let mut wanted = match ports {
-                Some(ports) if addresses.is_none() && numbers.is_empty() => wanted(ports, &by_port, &rows),
-                _ => (u64::MAX >> (64 - rows.len())) << (rows.start % 64),
+            let mut left = if addresses.is_none() && numbers.is_empty() {
+                by_side[0] | by_side[1]
+            } else {
+                (u64::MAX >> (64 - rows.len())) << (rows.start % 64)
             };
-            wanted &= only.map_or(u64::MAX, |only| only.words()[word]);
-            while wanted != 0 {
-                let row = word * 64 + wanted.trailing_zeros() as usize;
-                wanted &= wanted - 1;
+            left &= only.map_or(u64::MAX, |only| only.words()[word]);
+            while left != 0 {
+                let bit = left.trailing_zeros();
+                let row = word * 64 + bit as usize;
+                left &= left - 1;
                 found.begin_row(row);
                 if let Some(ports) = ports {
-                    for (values, side) in &by_port {
-                        if let Some(port) = values.and_then(|values| values.get(row))
-                            && ports.wants(port)
+                    for ((values, side), wanted) in by_port.iter().zip(by_side) {
+                        if wanted >> bit & 1 == 1
+                            && let Some(values) = values
                         {
-                            found.add(ports.candidates(port), *side);
+                            found.add(ports.candidates(values.values[row]), *side);
                         }
                     }
                 }
@@ -150,18 +157,14 @@ impl Engine {
     }
 }
 
-/// The rows of one word of which a port has candidates.
-fn wanted(ports: &PortIndex, columns: &[(Option<Values<'_, u16>>, u8)], rows: &Range<usize>) -> u64 {
-    let mut wanted = 0;
-    for values in columns.iter().filter_map(|(values, _)| *values) {
-        let mut word = 0;
-        for (place, port) in values.values[rows.clone()].iter().enumerate() {
-            word |= u64::from(ports.wants(*port)) << place;
-        }
-        let valid = values.valid.map_or(u64::MAX, |valid| valid.words()[rows.start / 64]);
-        wanted |= word << (rows.start % 64) & valid;
+/// The rows of one word whose port has candidates.
+fn wanted(ports: &PortIndex, values: &Values<'_, u16>, rows: &Range<usize>) -> u64 {
+    let mut word = 0;
+    for (place, port) in values.values[rows.clone()].iter().enumerate() {
+        word |= u64::from(ports.wants(*port)) << place;
     }
-    wanted
+    let valid = values.valid.map_or(u64::MAX, |valid| valid.words()[rows.start / 64]);
+    word << (rows.start % 64) & valid
 }
 
 /// The candidates of one row on their way to the hits.
