@@ -9,6 +9,7 @@ mod cells;
 mod clock;
 mod lags;
 mod measure;
+mod sums;
 mod top;
 
 pub use cells::MAX_CELL_BYTES;
@@ -20,8 +21,9 @@ use self::cells::Cells;
 use self::clock::SlotClock;
 use self::lags::Lags;
 use self::measure::{Measure, Measures};
+use self::sums::Sums;
 use self::top::Tops;
-use crate::flow::{Batch, ChannelGroup, ColumnSet, Hits, Run};
+use crate::flow::{Batch, ChannelGroup, Column, ColumnSet, Hits, Run};
 use crate::slot::{Addition, ChannelKey, Counters, LIVE, Row, SourceLags, TopWindow};
 
 /// What a cut takes out.
@@ -104,6 +106,7 @@ impl Accounts {
     /// Counts a batch whose channels the filter stage found. Source `other` has the index `other`.
     pub fn add(&mut self, batch: &Batch, hits: &Hits, other: u16) {
         self.measures.take(batch);
+        self.tops.take(batch);
         for group in hits.forward.groups() {
             self.remember(group);
         }
@@ -249,14 +252,13 @@ impl Counting<'_> {
     /// Every row counts in its source's channel of `live`.
     fn live(&mut self) {
         let Some(counters) = self.slot.live.at(usize::from(self.run.source), 0) else { return };
-        let mut sums = Counters::default();
-        for row in self.run.rows() {
-            self.measures.forward(row).add_to(&mut sums);
-            if let Some(reverse) = self.measures.reverse(row) {
-                reverse.without_flows().add_to(&mut sums);
-            }
+        for measure in &self.measures.forward()[self.run.rows()] {
+            counters.add(measure);
         }
-        counters.add(&sums);
+        if [Column::RevPackets, Column::RevBytes].iter().any(|column| self.run.present.contains(*column)) {
+            let reverse = self.run.rows().filter_map(|row| self.measures.reverse(row));
+            reverse.for_each(|measure| counters.add(&measure.without_flows()));
+        }
     }
 
     /// Counts the (row, channel) pairs from `at` on that belong to the run; returns where the next run's begin.
@@ -272,7 +274,7 @@ impl Counting<'_> {
             if reverse {
                 self.count_reverse(row, *channel);
             } else {
-                self.count(row, *channel, &self.measures.forward(row), false);
+                self.count(row, *channel);
             }
             next += 1;
         }
@@ -282,10 +284,10 @@ impl Counting<'_> {
     /// What a group's rows sum up to counts for all its channels: added once, given to each at the cut.
     fn groups(&mut self) {
         for group in self.hits.forward.groups() {
-            let mut sums = Counters::default();
+            let mut sums = Sums::default();
             let mut rows = 0;
             for row in group.mask.rows(self.run.rows()) {
-                self.measures.forward(row).add_to(&mut sums);
+                sums.add(&self.measures.forward()[row]);
                 rows += 1;
             }
             if rows == 0 {
@@ -298,15 +300,14 @@ impl Counting<'_> {
                 source = usize::from(self.other);
             }
             if let Some(counters) = self.slot.groups.at(source, id) {
-                counters.add(&sums);
+                counters.join(&sums);
+            }
+            if !self.tops.rank_any() {
+                continue;
             }
             for channel in group.channels {
-                if !self.tops.ranks(*channel) {
-                    continue;
-                }
                 for row in group.mask.rows(self.run.rows()) {
-                    let measure = self.measures.forward(row);
-                    self.tops.add(*channel, self.batch, self.run, row, false, &measure);
+                    self.tops.add(*channel, row, &self.measures.forward()[row]);
                 }
             }
         }
@@ -325,17 +326,26 @@ impl Counting<'_> {
     fn count_reverse(&mut self, row: usize, channel: u16) {
         let Some(measure) = self.measures.reverse(row) else { return };
         let seen = self.hits.forward.contains(row, channel);
-        self.count(row, channel, &if seen { measure.without_flows() } else { measure }, true);
+        let measure = if seen { measure.without_flows() } else { measure };
+        self.add(channel, &measure);
+        self.tops.add_reverse(channel, self.batch, self.run, row, &measure);
     }
 
     #[inline]
-    fn count(&mut self, row: usize, channel: u16, measure: &Measure, reverse: bool) {
+    fn count(&mut self, row: usize, channel: u16) {
+        let measures = self.measures;
+        let measure = &measures.forward()[row];
+        self.add(channel, measure);
+        if self.tops.rank_any() {
+            self.tops.add(channel, row, measure);
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, channel: u16, measure: &Measure) {
         let source = self.source(usize::from(channel));
         if let Some(counters) = self.slot.cells.at(source, usize::from(channel)) {
-            measure.add_to(counters);
-        }
-        if self.tops.ranks(channel) {
-            self.tops.add(channel, self.batch, self.run, row, reverse, measure);
+            counters.add(measure);
         }
     }
 

@@ -1,5 +1,6 @@
-//! Counters by source and channel, in blocks that are made on first hit.
+//! Sums by source and channel, in blocks that are made on first hit.
 
+use super::sums::Sums;
 use crate::slot::Counters;
 
 /// Channels in a block.
@@ -8,7 +9,7 @@ const BLOCK: usize = 64;
 /// All blocks of one slot together take at most this much memory.
 pub const MAX_CELL_BYTES: usize = 32 << 20;
 
-const MAX_BLOCKS: usize = MAX_CELL_BYTES / (BLOCK * size_of::<Counters>());
+const MAX_BLOCKS: usize = MAX_CELL_BYTES / (BLOCK * size_of::<Sums>());
 
 /// The counters of one slot. Memory once made is kept over [`Cells::reset`].
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(super) struct Cells {
     /// Blocks that one source needs.
     width: usize,
     /// Source-major: source `s`, channel `c` lies in block `s * width + c / 64`.
-    blocks: Vec<Option<Box<[Counters; BLOCK]>>>,
+    blocks: Vec<Option<Box<[Sums; BLOCK]>>>,
     made: usize,
 }
 
@@ -26,13 +27,14 @@ impl Cells {
     }
 
     /// Whether the cell exists or may still be made.
+    #[inline]
     pub(super) fn has_room(&self, source: usize, channel: usize) -> bool {
         self.made < MAX_BLOCKS || self.block(source, channel).is_some()
     }
 
     /// The cell, made when absent; `None` past the bound.
     #[inline]
-    pub(super) fn at(&mut self, source: usize, channel: usize) -> Option<&mut Counters> {
+    pub(super) fn at(&mut self, source: usize, channel: usize) -> Option<&mut Sums> {
         let at = source * self.width + channel / BLOCK;
         if self.blocks.get(at).is_none_or(Option::is_none) {
             self.make(at)?;
@@ -49,7 +51,7 @@ impl Cells {
             self.blocks.resize_with(at + 1, || None);
         }
         self.made += 1;
-        self.blocks[at] = Some(Box::new([Counters::default(); BLOCK]));
+        self.blocks[at] = Some(Box::new([Sums::default(); BLOCK]));
         Some(())
     }
 
@@ -58,8 +60,8 @@ impl Cells {
         for (at, block) in self.blocks.iter().enumerate() {
             let Some(block) = block else { continue };
             let (source, first) = (at / self.width, at % self.width * BLOCK);
-            for (offset, counters) in block.iter().enumerate().filter(|(_, counters)| !counters.is_zero()) {
-                each(source, first + offset, counters);
+            for (offset, sums) in block.iter().enumerate().filter(|(_, sums)| !sums.is_zero()) {
+                each(source, first + offset, &sums.counters());
             }
         }
     }
@@ -67,11 +69,11 @@ impl Cells {
     /// Sets every cell to zero.
     pub(super) fn reset(&mut self) {
         for block in self.blocks.iter_mut().flatten() {
-            **block = [Counters::default(); BLOCK];
+            **block = [Sums::default(); BLOCK];
         }
     }
 
-    fn block(&self, source: usize, channel: usize) -> Option<&[Counters; BLOCK]> {
+    fn block(&self, source: usize, channel: usize) -> Option<&[Sums; BLOCK]> {
         self.blocks.get(source * self.width + channel / BLOCK)?.as_deref()
     }
 }

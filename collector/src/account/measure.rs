@@ -1,11 +1,11 @@
 //! What each row adds: its protocol class and its scaled counters, worked out once per batch.
 
 use crate::flow::{Batch, Column, ROWS, Run, scale, scaled};
-use crate::slot::{Counters, Tally};
+use crate::slot::Tally;
 
-/// The four classes of semantics; their sum is `all`.
+/// The four classes of semantics, in the order of [`super::sums::Sums`]; their sum is `all`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Class {
+pub(super) enum Class {
     Tcp,
     Udp,
     Icmp,
@@ -33,21 +33,13 @@ static CLASSES: [Class; 256] = {
 /// What one row adds to a channel.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Measure {
-    class: Class,
-    event: bool,
+    pub(super) class: Class,
+    pub(super) event: bool,
     /// Flows and scaled packets and bytes.
     pub(super) tally: Tally,
 }
 
 impl Measure {
-    #[inline]
-    pub(super) fn add_to(&self, counters: &mut Counters) {
-        // By index, not by branch: protocols alternate from row to row.
-        let classes = [&mut counters.tcp, &mut counters.udp, &mut counters.icmp, &mut counters.other];
-        classes[self.class as usize].add(&self.tally);
-        counters.events += u64::from(self.event);
-    }
-
     /// The same traffic, of a flow that has been counted already.
     pub(super) fn without_flows(mut self) -> Self {
         self.tally.flows = 0;
@@ -100,11 +92,13 @@ impl Measures {
         }
     }
 
+    /// The measures of the batch's rows as sent.
     #[inline]
-    pub(super) fn forward(&self, row: usize) -> Measure {
-        self.forward[row]
+    pub(super) fn forward(&self) -> &[Measure] {
+        &self.forward
     }
 
+    /// What a row adds in the other direction, if it is a biflow.
     #[inline]
     pub(super) fn reverse(&self, row: usize) -> Option<Measure> {
         self.has_reverse[row].then(|| self.reverse[row])
@@ -153,14 +147,22 @@ impl<'a> Usual<'a> {
     }
 
     fn take(&self, measures: &mut [Measure]) {
-        let counters = self.packets.iter().zip(self.bytes).zip(self.protos);
-        for (measure, ((packets, bytes), proto)) in measures.iter_mut().zip(counters) {
-            let (packets, bytes) = (scale(*packets, self.rate), scale(*bytes, self.rate));
-            *measure =
-                Measure { class: Class::of(*proto), event: false, tally: Tally { flows: 1, packets, bytes } };
+        if self.rate == 1.0 {
+            self.scaled(measures, |count| count);
+        } else {
+            self.scaled(measures, |count| scale(count, self.rate));
         }
         for (measure, flows) in measures.iter_mut().zip(self.flows.into_iter().flatten()) {
             measure.tally.flows = u64::from(*flows);
+        }
+    }
+
+    #[inline]
+    fn scaled(&self, measures: &mut [Measure], scale: impl Fn(u64) -> u64) {
+        let counters = self.packets.iter().zip(self.bytes).zip(self.protos);
+        for (measure, ((packets, bytes), proto)) in measures.iter_mut().zip(counters) {
+            let tally = Tally { flows: 1, packets: scale(*packets), bytes: scale(*bytes) };
+            *measure = Measure { class: Class::of(*proto), event: false, tally };
         }
     }
 }

@@ -6,11 +6,13 @@
 
 mod element;
 mod heavy;
+mod values;
 
 use crds::config::{ProfileConfig, TopConfig, TopOrder};
 
 pub use self::element::{Element, UnknownElement};
 use self::heavy::{Heavy, Listed};
+use self::values::Values;
 use super::measure::Measure;
 use crate::flow::{Batch, ColumnSet, Run};
 use crate::slot::{TopEntry, TopWindow};
@@ -25,6 +27,9 @@ const MAX_SKETCH_BYTES: usize = 32 << 20;
 struct Sketch {
     channel: u16,
     element: Element,
+    /// Where the keys of each side stand.
+    source: Option<usize>,
+    destination: Option<usize>,
     order: TopOrder,
     /// Entries shipped a window.
     ship: usize,
@@ -37,22 +42,25 @@ pub(super) struct Tops {
     sketches: Vec<Sketch>,
     /// `first[channel]..first[channel + 1]` are the sketches of a channel.
     first: Vec<u32>,
+    /// What the sketches read of the batch at hand, each column once.
+    values: Vec<Values>,
     window: u64,
     closed: Vec<TopWindow>,
 }
 
 impl Tops {
     pub(super) fn new(profiles: &[ProfileConfig]) -> Result<Self, UnknownElement> {
-        let mut sketches = Vec::new();
+        let (mut sketches, mut values) = (Vec::new(), Vec::new());
         let mut first = vec![0];
         let channels = profiles.iter().flat_map(|profile| profile.channels.iter().map(move |_| &profile.top));
         for (channel, tops) in channels.enumerate() {
             for top in tops {
-                push_sketches(&mut sketches, u16::try_from(channel).unwrap_or(u16::MAX), top)?;
+                let channel = u16::try_from(channel).unwrap_or(u16::MAX);
+                push_sketches(&mut sketches, &mut values, channel, top)?;
             }
             first.push(u32::try_from(sketches.len()).unwrap_or(u32::MAX));
         }
-        Ok(Self { sketches, first, window: 0, closed: Vec::new() })
+        Ok(Self { sketches, first, values, window: 0, closed: Vec::new() })
     }
 
     /// Closes the window when `slot` lies past it.
@@ -70,36 +78,41 @@ impl Tops {
         self.sketches.iter().fold(none, |set, sketch| set.union(&sketch.element.columns()))
     }
 
-    /// Whether a channel has anything to rank.
-    pub(super) fn ranks(&self, channel: u16) -> bool {
-        let channel = usize::from(channel);
-        !self.sketches.is_empty() && self.first.get(channel) != self.first.get(channel + 1)
+    /// Whether any channel has something to rank.
+    #[inline]
+    pub(super) fn rank_any(&self) -> bool {
+        !self.sketches.is_empty()
     }
 
-    /// Adds one row of a channel.
-    pub(super) fn add(
+    /// Reads the keys of a batch, column by column, before its rows are added.
+    pub(super) fn take(&mut self, batch: &Batch) {
+        for values in &mut self.values {
+            values.take(batch);
+        }
+    }
+
+    /// Adds one row of a channel, as sent.
+    #[inline]
+    pub(super) fn add(&mut self, channel: u16, row: usize, measure: &Measure) {
+        let Self { sketches, first, values, .. } = self;
+        for sketch in of_channel(sketches, first, channel) {
+            let key = |side: Option<usize>| values.get(side?)?.get(row);
+            sketch.add(key(sketch.source), key(sketch.destination), measure);
+        }
+    }
+
+    /// Adds one row of a channel, a biflow, with its two sides swapped.
+    pub(super) fn add_reverse(
         &mut self,
         channel: u16,
         batch: &Batch,
         run: &Run,
         row: usize,
-        reverse: bool,
         measure: &Measure,
     ) {
-        let channel = usize::from(channel);
-        let (Some(from), Some(to)) = (self.first.get(channel), self.first.get(channel + 1)) else { return };
-        for sketch in &mut self.sketches[*from as usize..*to as usize] {
-            let weight = match sketch.order {
-                TopOrder::Flows => measure.tally.flows,
-                TopOrder::Packets => measure.tally.packets,
-                TopOrder::Bytes => measure.tally.bytes,
-            };
-            if weight == 0 {
-                continue;
-            }
-            sketch.element.keys(batch, run, row, reverse, |key| {
-                sketch.entries.add(key, weight);
-            });
+        for sketch in of_channel(&mut self.sketches, &self.first, channel) {
+            let [source, destination] = sketch.element.reverse_keys(batch, run, row);
+            sketch.add(source, destination, measure);
         }
     }
 
@@ -119,7 +132,39 @@ impl Tops {
     }
 }
 
-fn push_sketches(sketches: &mut Vec<Sketch>, channel: u16, top: &TopConfig) -> Result<(), UnknownElement> {
+impl Sketch {
+    /// Adds a row under both its keys, once if they are equal.
+    #[inline]
+    fn add(&mut self, source: Option<u128>, destination: Option<u128>, measure: &Measure) {
+        let weight = match self.order {
+            TopOrder::Flows => measure.tally.flows,
+            TopOrder::Packets => measure.tally.packets,
+            TopOrder::Bytes => measure.tally.bytes,
+        };
+        if let Some(key) = source {
+            self.entries.add(key, weight);
+        }
+        if let Some(key) = destination
+            && source != destination
+        {
+            self.entries.add(key, weight);
+        }
+    }
+}
+
+#[inline]
+fn of_channel<'a>(sketches: &'a mut [Sketch], first: &[u32], channel: u16) -> &'a mut [Sketch] {
+    let at = usize::from(channel);
+    let (Some(from), Some(to)) = (first.get(at), first.get(at + 1)) else { return &mut [] };
+    sketches.get_mut(*from as usize..*to as usize).unwrap_or_default()
+}
+
+fn push_sketches(
+    sketches: &mut Vec<Sketch>,
+    values: &mut Vec<Values>,
+    channel: u16,
+    top: &TopConfig,
+) -> Result<(), UnknownElement> {
     let element = Element::named(&top.element)?;
     let size = top.size as usize;
     let capacity = (8 * size).clamp(8, 1024);
@@ -127,8 +172,10 @@ fn push_sketches(sketches: &mut Vec<Sketch>, channel: u16, top: &TopConfig) -> R
         if (sketches.len() + 1) * Heavy::bytes(capacity) > MAX_SKETCH_BYTES {
             return Err(UnknownElement::NoMemory);
         }
+        let [source, destination] = element.sides().map(|column| Some(Values::of(column?, values)));
         let entries = Heavy::new(capacity);
-        sketches.push(Sketch { channel, element, order: *order, ship: 4 * size, entries });
+        let order = *order;
+        sketches.push(Sketch { channel, element, source, destination, order, ship: 4 * size, entries });
     }
     Ok(())
 }

@@ -95,29 +95,18 @@ impl Element {
         self.name
     }
 
-    /// Gives the row's keys. `reverse` swaps the two sides where the element has sides.
-    pub(super) fn keys(
-        &self,
-        batch: &Batch,
-        run: &Run,
-        row: usize,
-        reverse: bool,
-        mut each: impl FnMut(u128),
-    ) {
+    /// The columns of the two sides.
+    pub(super) fn sides(self) -> [Option<Column>; 2] {
+        [self.source, self.destination]
+    }
+
+    /// A row's keys with its two sides swapped, where the element has sides.
+    pub(super) fn reverse_keys(self, batch: &Batch, run: &Run, row: usize) -> [Option<u128>; 2] {
         let key = |column: Option<Column>| {
-            let column = if reverse { column?.reversed() } else { column? };
+            let column = column?.reversed();
             batch.has(run, column, row).then(|| value(batch, column, row))
         };
-        let source = key(self.source);
-        if let Some(key) = source {
-            each(key);
-        }
-        if self.destination.is_some()
-            && let Some(key) = key(self.destination)
-            && source != Some(key)
-        {
-            each(key);
-        }
+        self.sides().map(key)
     }
 
     /// The columns that keys are read from, of either direction.

@@ -28,6 +28,8 @@ pub(super) struct Heavy {
     taken_off: u64,
     total: u64,
     state: RandomState,
+    /// Reused by a purge: the counts, and what stays.
+    counts: Vec<u64>,
     spare: Vec<(u128, u64)>,
 }
 
@@ -42,13 +44,15 @@ impl Heavy {
             taken_off: 0,
             total: 0,
             state: RandomState::default(),
-            spare: Vec::with_capacity(capacity + 1),
+            counts: Vec::with_capacity(capacity + 1),
+            spare: Vec::with_capacity(capacity / 2 + 1),
         }
     }
 
     /// Bytes of memory of a table of that capacity.
     pub(super) fn bytes(capacity: usize) -> usize {
-        (Self::places(capacity) + capacity + 1) * size_of::<(u128, u64)>()
+        let entries = Self::places(capacity) + capacity / 2 + 1;
+        entries * size_of::<(u128, u64)>() + (capacity + 1) * size_of::<u64>()
     }
 
     const fn places(capacity: usize) -> usize {
@@ -119,16 +123,19 @@ impl Heavy {
 
     #[cold]
     fn purge(&mut self) {
-        let mut kept = std::mem::take(&mut self.spare);
-        kept.clear();
-        kept.extend(self.places.iter().filter(|(_, count)| *count > 0));
-        let middle = kept.len() / 2;
-        let (_, (_, median), _) = kept.select_nth_unstable_by_key(middle, |(_, count)| *count);
+        self.counts.clear();
+        self.counts.extend(self.places.iter().map(|(_, count)| *count).filter(|count| *count > 0));
+        let middle = self.counts.len() / 2;
+        // Of the counts alone: they are a quarter of what would be moved with their keys.
+        let (_, median, _) = self.counts.select_nth_unstable(middle);
         let off = *median;
         self.taken_off = self.taken_off.saturating_add(off);
+        let mut kept = std::mem::take(&mut self.spare);
+        kept.clear();
+        kept.extend(self.places.iter().filter(|(_, count)| *count > off));
         self.places.fill((0, 0));
         self.kept = 0;
-        for (key, count) in kept.iter().filter(|(_, count)| *count > off) {
+        for (key, count) in &kept {
             self.place(*key, count - off);
         }
         self.spare = kept;
