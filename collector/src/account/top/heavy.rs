@@ -18,45 +18,52 @@ pub(super) struct Listed {
     pub(super) upper: u64,
 }
 
-/// The table; its memory is made once.
+/// The most keys of a table: their places fit into [`INDEX`].
+const MOST: usize = 1024;
+
+/// A slot's bits for the place of a key, counted from 1; those above hold some of its hash.
+const INDEX: u16 = 0x07ff;
+
+/// The table; its memory is made once. Keys and counts lie side by side, so that a purge walks through what is there
+/// and nothing else; the slots that lead to them are small enough to stay in the nearest cache.
 #[derive(Debug)]
 pub(super) struct Heavy {
-    /// Key and count; 0 where nothing stands. At most three of four places are taken.
-    places: Box<[(u128, u64)]>,
-    kept: usize,
+    /// 0 where none stands.
+    slots: Box<[u16]>,
+    keys: Vec<u128>,
+    counts: Vec<u64>,
     capacity: usize,
     taken_off: u64,
     total: u64,
     state: RandomState,
-    /// Reused by a purge: the counts, and what stays.
-    counts: Vec<u64>,
-    spare: Vec<(u128, u64)>,
+    /// Reused by a purge.
+    sorted: Vec<u64>,
 }
 
 impl Heavy {
-    /// A table of at most `capacity` keys, at least 2.
+    /// A table of at most `capacity` keys, at least 2 and at most [`MOST`].
     pub(super) fn new(capacity: usize) -> Self {
-        let capacity = capacity.max(2);
+        let capacity = capacity.clamp(2, MOST);
         Self {
-            places: vec![(0, 0); Self::places(capacity)].into(),
-            kept: 0,
+            slots: vec![0; Self::slots(capacity)].into(),
+            keys: Vec::with_capacity(capacity + 1),
+            counts: Vec::with_capacity(capacity + 1),
             capacity,
             taken_off: 0,
             total: 0,
             state: RandomState::default(),
-            counts: Vec::with_capacity(capacity + 1),
-            spare: Vec::with_capacity(capacity / 2 + 1),
+            sorted: Vec::with_capacity(capacity + 1),
         }
     }
 
     /// Bytes of memory of a table of that capacity.
     pub(super) fn bytes(capacity: usize) -> usize {
-        let entries = Self::places(capacity) + capacity / 2 + 1;
-        entries * size_of::<(u128, u64)>() + (capacity + 1) * size_of::<u64>()
+        Self::slots(capacity) * size_of::<u16>() + (capacity + 1) * (size_of::<u128>() + 2 * size_of::<u64>())
     }
 
-    const fn places(capacity: usize) -> usize {
-        (capacity + capacity / 3 + 1).next_power_of_two()
+    /// At least two for each key.
+    const fn slots(capacity: usize) -> usize {
+        (2 * capacity + 2).next_power_of_two()
     }
 
     /// Adds `weight` to a key.
@@ -66,8 +73,8 @@ impl Heavy {
             return;
         }
         self.total = self.total.saturating_add(weight);
-        self.place(key, weight);
-        if self.kept > self.capacity {
+        self.count(key, weight);
+        if self.keys.len() > self.capacity {
             self.purge();
         }
     }
@@ -84,61 +91,82 @@ impl Heavy {
 
     /// The keys, heaviest first; equal ones by key.
     pub(super) fn listed(&self) -> Vec<Listed> {
-        let kept = self.places.iter().filter(|(_, count)| *count > 0);
-        let mut listed: Vec<_> = kept
-            .map(|(key, count)| Listed {
-                key: *key,
-                lower: *count,
-                upper: count.saturating_add(self.taken_off),
-            })
-            .collect();
+        let listed = |(key, count): (&u128, &u64)| Listed {
+            key: *key,
+            lower: *count,
+            upper: count.saturating_add(self.taken_off),
+        };
+        let mut listed: Vec<_> = self.keys.iter().zip(&self.counts).map(listed).collect();
         listed.sort_unstable_by(|a, b| b.lower.cmp(&a.lower).then(a.key.cmp(&b.key)));
         listed
     }
 
     /// Begins anew.
     pub(super) fn clear(&mut self) {
-        self.places.fill((0, 0));
-        (self.kept, self.taken_off, self.total) = (0, 0, 0);
+        self.slots.fill(0);
+        self.keys.clear();
+        self.counts.clear();
+        (self.taken_off, self.total) = (0, 0);
+    }
+
+    /// Where a key's slots begin, and the part of its hash that stands in a slot.
+    #[inline]
+    fn slot(&self, key: u128) -> (usize, u16) {
+        let hash = self.state.hash_one(key);
+        (hash as usize & (self.slots.len() - 1), (hash >> 48) as u16 & !INDEX)
     }
 
     #[inline]
-    fn place(&mut self, key: u128, weight: u64) {
-        let last = self.places.len() - 1;
-        let mut at = self.state.hash_one(key) as usize & last;
+    fn count(&mut self, key: u128, weight: u64) {
+        let (mut at, tag) = self.slot(key);
         loop {
-            let (known, count) = &mut self.places[at];
-            if *count == 0 {
-                (*known, *count) = (key, weight);
-                self.kept += 1;
+            let slot = self.slots[at];
+            if slot == 0 {
+                self.keys.push(key);
+                self.counts.push(weight);
+                self.slots[at] = tag | self.keys.len() as u16;
                 return;
             }
-            if *known == key {
-                *count = count.saturating_add(weight);
+            let place = usize::from(slot & INDEX) - 1;
+            if slot & !INDEX == tag && self.keys[place] == key {
+                self.counts[place] = self.counts[place].saturating_add(weight);
                 return;
             }
-            at = (at + 1) & last;
+            at = (at + 1) & (self.slots.len() - 1);
         }
     }
 
     #[cold]
     fn purge(&mut self) {
-        self.counts.clear();
-        self.counts.extend(self.places.iter().map(|(_, count)| *count).filter(|count| *count > 0));
-        let middle = self.counts.len() / 2;
-        // Of the counts alone: they are a quarter of what would be moved with their keys.
-        let (_, median, _) = self.counts.select_nth_unstable(middle);
+        self.sorted.clear();
+        self.sorted.extend_from_slice(&self.counts);
+        let middle = self.sorted.len() / 2;
+        let (_, median, _) = self.sorted.select_nth_unstable(middle);
         let off = *median;
         self.taken_off = self.taken_off.saturating_add(off);
-        let mut kept = std::mem::take(&mut self.spare);
-        kept.clear();
-        kept.extend(self.places.iter().filter(|(_, count)| *count > off));
-        self.places.fill((0, 0));
-        self.kept = 0;
-        for (key, count) in &kept {
-            self.place(*key, count - off);
+        let mut kept = 0;
+        for at in 0..self.keys.len() {
+            // Each is written, and overwritten by the next if it goes: which ones go cannot be guessed.
+            let count = self.counts[at];
+            self.keys[kept] = self.keys[at];
+            self.counts[kept] = count.saturating_sub(off);
+            kept += usize::from(count > off);
         }
-        self.spare = kept;
+        self.keys.truncate(kept);
+        self.counts.truncate(kept);
+        self.link();
+    }
+
+    /// Has slots lead to all keys anew.
+    fn link(&mut self) {
+        self.slots.fill(0);
+        for place in 0..self.keys.len() {
+            let (mut at, tag) = self.slot(self.keys[place]);
+            while self.slots[at] != 0 {
+                at = (at + 1) & (self.slots.len() - 1);
+            }
+            self.slots[at] = tag | (place + 1) as u16;
+        }
     }
 }
 
