@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod another_disk;
+mod connections;
 mod coverage;
 mod stall;
 

@@ -97,8 +97,7 @@ impl Stream {
     /// header says that it holds, 0 where it does not. The mark is for [`Stream::settle`]. The stream of those
     /// without a place has no sequence.
     pub(in crate::decode) fn arrive(&mut self, message: &[u8], number: u32, flows: u32) -> (Arrival, Mark) {
-        self.tally.datagrams += 1;
-        self.tally.bytes += message.len() as u64;
+        self.count(message);
         let mut mark = Mark { number, print: 0, flows };
         if self.is_unknown() {
             return (Arrival::Forward, mark);
@@ -126,8 +125,9 @@ impl Stream {
         if self.is_unknown() {
             return (Arrival::Forward, Mark { number, print: 0, flows: 0 });
         }
-        let mark = Mark { number, print: fingerprint(message), flows: 0 };
-        (self.sequence.arrive(mark, now_ms, &mut self.tally), mark)
+        let mut mark = Mark { number, print: 0, flows: 0 };
+        let arrival = self.sequence.arrive(&mut mark, message, now_ms, &mut self.tally);
+        (arrival, mark)
     }
 
     /// Whether newcomers never take its place.
