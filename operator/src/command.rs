@@ -17,7 +17,7 @@ use crate::apply::Applier;
 use crate::cache::Cache;
 use crate::context::{Context, Options};
 use crate::controller::{self, Concerns};
-use crate::enroll::{self, Authority, Desk, Outcomes};
+use crate::enroll::{self, Authority, Desk, Home, Lifetimes};
 use crate::event::Teller;
 use crate::facts::Facts;
 use crate::fleet::Fleet;
@@ -68,6 +68,8 @@ struct Arguments {
     /// The Service in front of that
     #[arg(long, default_value = enroll::SERVICE)]
     enroll_service: String,
+    #[command(flatten)]
+    lifetimes: Lifetimes,
     /// How the operator reaches an aggregator
     #[arg(long, default_value = "https://{name}-aggregator.{namespace}.svc:8471", value_name = "URL")]
     aggregator_url: String,
@@ -162,18 +164,24 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (metrics, readiness) = (Metrics::default(), Readiness::default());
     let mut tasks = JoinSet::new();
     tasks.spawn(telemetry::serve(health, metrics.clone(), readiness.clone()));
+    let home = Home {
+        namespace: arguments.namespace.clone(),
+        secret: enroll::SECRET.to_owned(),
+        service: arguments.enroll_service.clone(),
+    };
     let authority = tokio::select! {
         () = &mut stop => return Ok(()),
-        authority = Authority::start(client.clone(), &arguments.namespace, "weir-ca", enroll::Policy::default()) => {
+        authority = Authority::start(client.clone(), home, arguments.lifetimes.policy()) => {
             authority.map_err(|error| Failure::System(error.to_string()))?
         }
     };
     tasks.spawn(authority.clone().follow());
+    let outcomes = metrics.enrolments();
     let context = context(arguments, client.clone(), metrics, &authority);
     let concerns = Concerns::new(context.clone());
     let synced = watch(arguments, &context, &concerns, &mut tasks);
     let owners = controller::owners(&context.cache, &context.options.controller);
-    let desk = Desk::new(authority.clone(), client.clone(), owners, Outcomes::default());
+    let desk = Desk::new(authority.clone(), client.clone(), owners, outcomes);
     let (_open, closed) = oneshot::channel::<()>();
     tasks.spawn(enroll::serve(enrolment, desk, async { _ = closed.await }));
     tasks.spawn(tell_readiness(readiness, synced.clone()));

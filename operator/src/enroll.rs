@@ -15,6 +15,7 @@
 mod authority;
 mod certificate;
 mod desk;
+mod lifetimes;
 mod limit;
 mod outcome;
 mod own;
@@ -23,9 +24,10 @@ mod secret;
 mod server;
 mod token;
 
-pub use authority::{Authority, AuthorityError, SERVICE};
+pub use authority::{Authority, AuthorityError, Home, SECRET, SERVICE};
 pub use certificate::{RootError, SignError};
 pub use desk::{Desk, Owners};
+pub use lifetimes::Lifetimes;
 pub use outcome::{Outcome, Outcomes};
 pub use own::OwnError;
 pub use rotation::{Bundle, Fleet, Phase, Policy, PolicyError, Root, Signer, State, Step};

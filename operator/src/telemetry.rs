@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::enroll::Outcomes;
+
 mod server;
 
 pub use server::{Readiness, serve};
@@ -43,6 +45,7 @@ pub struct Metrics {
     writes: Family<Written, Counter>,
     applied: Histogram,
     profiles_refused: Gauge<f64, AtomicU64>,
+    enrolments: Outcomes,
 }
 
 impl Default for Metrics {
@@ -68,12 +71,18 @@ impl Default for Metrics {
         let help = "From a profile's change until every ready edge runs it";
         registry.register_with_unit("apply_to_applied", help, Unit::Seconds, applied.clone());
         registry.register("profiles_refused", "Profiles with an error", profiles_refused.clone());
+        let enrolments = Outcomes::register(&mut registry);
         let registry = Arc::new(registry);
-        Self { registry, reconciles, durations, depth, leader, writes, applied, profiles_refused }
+        Self { registry, reconciles, durations, depth, leader, writes, applied, profiles_refused, enrolments }
     }
 }
 
 impl Metrics {
+    /// How requests for certificates end.
+    pub fn enrolments(&self) -> Outcomes {
+        self.enrolments.clone()
+    }
+
     /// A reconciliation ended.
     pub fn reconciled(&self, kind: &'static str, ok: bool, took: Duration) {
         let result = if ok { "ok" } else { "error" };

@@ -19,8 +19,21 @@ use super::own::{Own, OwnError};
 use super::rotation::{Bundle, Fleet, Policy, PolicyError, State, Step, due};
 use super::secret::{self, SecretError};
 
-/// The Service in front of the enrolment port.
+/// The Service in front of the enrolment port, unless the installation calls it otherwise.
 pub const SERVICE: &str = "weir-operator-enroll";
+/// The Secret with the authority's state.
+pub const SECRET: &str = "weir-ca";
+
+/// Where the authority lives.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// The operator's own namespace.
+    pub namespace: String,
+    /// The Secret in it: [`SECRET`].
+    pub secret: String,
+    /// The Service in front of the enrolment port, in the same namespace: the port's certificate bears its names.
+    pub service: String,
+}
 
 /// The authority; cloning gives another handle to the same one.
 #[derive(Clone, Debug)]
@@ -87,25 +100,25 @@ pub enum AuthorityError {
 }
 
 impl Authority {
-    /// Takes over the authority in Secret `namespace/name`, or makes one: whoever comes first.
+    /// Takes over the authority in its Secret, or makes one: whoever comes first.
     ///
     /// # Errors
     /// When the Secret cannot be read or made, or does not hold an authority.
-    pub async fn start(
-        client: Client,
-        namespace: &str,
-        name: &str,
-        policy: Policy,
-    ) -> Result<Self, AuthorityError> {
+    pub async fn start(client: Client, home: Home, policy: Policy) -> Result<Self, AuthorityError> {
         policy.check()?;
-        let api = Api::namespaced(client, namespace);
-        let secrets = Secrets { api, namespace: namespace.to_owned(), name: name.to_owned() };
+        let names = service_names(&home.service, &home.namespace);
+        let api = Api::namespaced(client, &home.namespace);
+        let secrets = Secrets { api, namespace: home.namespace, name: home.secret };
         let held = secrets.first(&policy).await?;
-        Self::hold(secrets, held, policy)
+        Self::hold(secrets, held, names, policy)
     }
 
-    fn hold(secrets: Secrets, held: Held, policy: Policy) -> Result<Self, AuthorityError> {
-        let names = service_names(SERVICE, &secrets.namespace);
+    fn hold(
+        secrets: Secrets,
+        held: Held,
+        names: Vec<String>,
+        policy: Policy,
+    ) -> Result<Self, AuthorityError> {
         let own = Mutex::new(Own::new(&held.state, &names, &policy, Timestamp::now())?);
         let bundle = watch::Sender::new(held.state.bundle());
         let held = watch::Sender::new(held);

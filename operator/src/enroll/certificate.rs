@@ -16,7 +16,7 @@ use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIS
 use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 use x509_parser::x509::SubjectPublicKeyInfo as Spki;
 
-use super::rotation::{Policy, Root, Signer};
+use super::rotation::{Policy, Root, Signer, later};
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +140,7 @@ pub(super) fn service_names(service: &str, namespace: &str) -> Vec<String> {
 /// When the lifetimes lead out of the calendar.
 pub(super) fn fresh_root(policy: &Policy, now: Timestamp) -> Result<Signer, SignError> {
     let key = KeyPair::generate()?;
-    let (from, until) = (now - policy.clock_skew, now + policy.ca_lifetime);
+    let (from, until) = (now - policy.clock_skew, later(now, policy.ca_lifetime));
     let mut params = parameters(from, until)?;
     // A name of its own: two roots of one name make a verifier try both keys.
     params.distinguished_name.push(DnType::CommonName, format!("Weir CA {:08x}", rand::random::<u32>()));

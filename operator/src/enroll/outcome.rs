@@ -56,11 +56,11 @@ pub(super) struct Refusal {
 }
 
 impl Outcomes {
-    /// Counters that `registry` shows as `weir_operator_enrolments_total`.
+    /// Counters that `registry`, whose names begin with `weir_operator`, shows as `weir_operator_enrolments_total`.
     pub fn register(registry: &mut Registry) -> Self {
         let outcomes = Self::default();
         let help = "Requests for certificates, by how they ended";
-        registry.register("weir_operator_enrolments", help, outcomes.total.clone());
+        registry.register("enrolments", help, outcomes.total.clone());
         outcomes
     }
 

@@ -35,8 +35,11 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Nothing could be renewed in time.
-    #[error("certificates live {0:?}: at least a minute is needed")]
+    #[error("certificates live {0:?}: at least ten seconds are needed")]
     ShortLeaf(Duration),
+    /// No calendar holds it.
+    #[error("roots live {0:?}: at most 30 years")]
+    LongRoot(Duration),
     /// A root would end while its certificates live.
     #[error(
         "roots live {ca:?} and are replaced after {rotate:?}: a root must outlive its replacement by three lifetimes of a \
@@ -142,23 +145,28 @@ pub(super) fn due(state: &State, policy: &Policy, now: Timestamp, fleet: &Fleet)
         return Some(Step::Lengthen);
     }
     match &state.phase {
-        Phase::Steady => (now >= signer.from + policy.rotate_every).then_some(Step::Publish),
+        Phase::Steady => (now >= later(signer.from, policy.rotate_every)).then_some(Step::Publish),
         Phase::Publishing { since, .. } => {
             let wanted = state.bundle().hash;
-            let heard = now >= (*since).max(fleet.since) + policy.settle;
+            let heard = now >= later((*since).max(fleet.since), policy.settle);
             let taken_over = fleet.running.iter().all(|program| program.bundle == wanted);
             // A root about to end takes everyone down with it: whoever does not follow is left behind.
-            let last_call = now + signer.longest_leaf >= signer.until;
+            let last_call = later(now, signer.longest_leaf) >= signer.until;
             (heard && (taken_over || last_call)).then_some(Step::Sign)
         }
         Phase::Retiring { previous, since } => {
-            let expired = now > *since + previous.longest_leaf + policy.clock_skew;
+            let expired = now > later(later(*since, previous.longest_leaf), policy.clock_skew);
             let old = hash(&previous.certificate);
             let unused = fleet.running.iter().all(|program| program.root != old);
-            let ended = now > previous.until + policy.clock_skew;
+            let ended = now > later(previous.until, policy.clock_skew);
             ((expired && unused) || ended).then_some(Step::Drop)
         }
     }
+}
+
+/// What a Secret says may lie past the end of the calendar.
+pub(super) fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 impl Default for Policy {
@@ -180,8 +188,11 @@ impl Policy {
     /// # Errors
     /// Names the lifetimes that do not.
     pub fn check(&self) -> Result<(), PolicyError> {
-        if self.leaf_lifetime < Duration::from_mins(1) {
+        if self.leaf_lifetime < Duration::from_secs(10) {
             return Err(PolicyError::ShortLeaf(self.leaf_lifetime));
+        }
+        if self.ca_lifetime > Duration::from_hours(30 * 365 * 24) {
+            return Err(PolicyError::LongRoot(self.ca_lifetime));
         }
         if self.ca_lifetime < self.rotate_every.saturating_add(self.leaf_lifetime.saturating_mul(3)) {
             let (ca, rotate, leaf) = (self.ca_lifetime, self.rotate_every, self.leaf_lifetime);
@@ -241,7 +252,7 @@ impl State {
 impl Root {
     /// Until when a certificate signed now lives, by this policy and by what this root has promised.
     pub fn leaf_until(&self, policy: &Policy, now: Timestamp) -> Timestamp {
-        (now + policy.leaf_lifetime.min(self.longest_leaf)).min(self.until)
+        later(now, policy.leaf_lifetime.min(self.longest_leaf)).min(self.until)
     }
 }
 

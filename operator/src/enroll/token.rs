@@ -59,8 +59,8 @@ pub(super) enum TokenError {
         /// What it does not say.
         missing: &'static str,
     },
-    /// The pod is no longer there, or another one of that name.
-    #[error("pod {0} is not the one for which the token was made: it was deleted")]
+    /// The pod is no longer there, or another one by now.
+    #[error("there is no pod {0} with the UID, the ServiceAccount and the node of the token: it was deleted")]
     Gone(String),
     /// The pod uses the ServiceAccount, and is none of the collector's.
     #[error("pod {pod} is not one of {workload}'s: only those get certificates")]
@@ -138,14 +138,10 @@ pub(super) async fn identity(
 
 fn check(pod: Option<&Pod>, claims: &Claims, role: Role) -> Result<(), TokenError> {
     let name = format!("{}/{}", claims.namespace, claims.pod);
-    let Some(pod) = pod.filter(|pod| pod.uid().as_deref() == Some(&claims.uid)) else {
+    let Some(pod) = pod.filter(|pod| is_as_claimed(pod, claims)) else {
         return Err(TokenError::Gone(name));
     };
-    let spec = pod.spec.as_ref();
-    let account = spec.and_then(|spec| spec.service_account_name.as_deref());
-    let node = spec.and_then(|spec| spec.node_name.as_deref());
-    let as_claimed = account == Some(&claims.service_account) && node == Some(&claims.node);
-    if as_claimed && is_of_workload(pod, &claims.service_account, role) {
+    if is_of_workload(pod, &claims.service_account, role) {
         return Ok(());
     }
     let kind = match role {
@@ -153,6 +149,15 @@ fn check(pod: Option<&Pod>, claims: &Claims, role: Role) -> Result<(), TokenErro
         Role::Aggregator => "Deployment",
     };
     Err(TokenError::Foreign { pod: name, workload: format!("{kind} {}", claims.service_account) })
+}
+
+fn is_as_claimed(pod: &Pod, claims: &Claims) -> bool {
+    let spec = pod.spec.as_ref();
+    let account = spec.and_then(|spec| spec.service_account_name.as_deref());
+    let node = spec.and_then(|spec| spec.node_name.as_deref());
+    let uid = pod.uid();
+    [uid.as_deref(), account, node]
+        == [&claims.uid, &claims.service_account, &claims.node].map(|one| Some(one.as_str()))
 }
 
 /// The workload bears the ServiceAccount's name; a Deployment's pods belong to ReplicaSets called after it and a hash.

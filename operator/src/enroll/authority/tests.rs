@@ -10,12 +10,13 @@ pub(in super::super) fn alone() -> (Authority, Client) {
     let secrets = Secrets {
         api: Api::namespaced(client.clone(), "weir-system"),
         namespace: "weir-system".to_owned(),
-        name: "weir-ca".to_owned(),
+        name: SECRET.to_owned(),
     };
     let policy = Policy::default();
     let state = State::new(fresh_root(&policy, Timestamp::now()).unwrap());
     let held = Held { state, version: "1".to_owned() };
-    (Authority::hold(secrets, held, policy).unwrap(), client)
+    let names = service_names(SERVICE, "weir-system");
+    (Authority::hold(secrets, held, names, policy).unwrap(), client)
 }
 
 #[tokio::test]

@@ -128,7 +128,8 @@ fn a_step_that_does_not_fit_the_phase_changes_nothing() {
 fn lifetimes_that_cannot_work_together_are_refused_by_name() {
     let text = |policy: Policy| policy.check().unwrap_err().to_string();
     assert!(Policy::default().check().is_ok() && policy().check().is_ok());
-    assert!(text(Policy { leaf_lifetime: Duration::from_secs(5), ..policy() }).contains("a minute"));
+    assert!(text(Policy { leaf_lifetime: Duration::from_secs(9), ..policy() }).contains("ten seconds"));
+    assert!(text(Policy { ca_lifetime: HOUR * 24 * 365 * 31, ..policy() }).contains("30 years"));
     assert!(text(Policy { ca_lifetime: HOUR * 5, ..policy() }).contains("must outlive"));
 }
 
@@ -137,6 +138,20 @@ fn a_key_is_never_in_what_is_logged() {
     let (state, policy, now) = start();
     let state = take(state, Step::Publish, &policy, now, 2);
     assert!(!format!("{state:?}").contains("key 1") && !format!("{state:?}").contains("key 2"));
+}
+
+#[test]
+fn times_past_the_calendar_stop_a_rotation_and_not_the_operator() {
+    let (state, policy, now) = start();
+    let mut state = take(state, Step::Publish, &policy, now, 2);
+    state.signer.root.longest_leaf = Duration::MAX;
+    let nobody = Fleet { since: now, running: &[] };
+    assert_eq!(due(&state, &policy, now + HOUR, &nobody), Some(Step::Sign));
+    let mut state = take(state, Step::Sign, &policy, now, 3);
+    assert_eq!(due(&state, &policy, now + HOUR * 5, &nobody), None);
+    let Phase::Retiring { since, .. } = &mut state.phase else { panic!("{state:?}") };
+    *since = Timestamp::MAX;
+    assert_eq!(due(&state, &policy, now + HOUR * 5, &nobody), None);
 }
 
 /// A program with a certificate.
