@@ -5,10 +5,12 @@ mod data;
 mod decode;
 mod edge;
 mod enroll;
+mod export;
 mod health;
 mod hot;
 mod prepare;
 mod profile;
+mod relay;
 mod render;
 mod running;
 mod standalone;
@@ -65,6 +67,7 @@ enum Command {
     Validate(validate::Validate),
     Render(render::Render),
     Profile(profile::ProfileCommand),
+    Relay(relay::Relay),
     Health(health::Health),
     Prepare(prepare::Prepare),
 }
@@ -94,6 +97,7 @@ fn dispatch(weir: Weir) -> Result<(), Failure> {
         Command::Validate(command) => command.run(),
         Command::Render(command) => command.run(),
         Command::Profile(command) => command.run(),
+        Command::Relay(command) => command.run(),
         Command::Health(command) => command.run(),
         Command::Prepare(command) => command.run(),
     }

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! socket > decode > enrich > filter > account > ship ==blocks==> aggregate > serve
+//!    \==datagrams==> export
 //! ```
 //!
 //! Only [`pipeline`] knows that order. A stage knows [`flow`], [`slot`], [`telemetry`], [`tls`], its own children and
@@ -26,6 +27,7 @@ pub mod aggregate;
 pub mod capture;
 pub mod decode;
 pub mod enrich;
+pub mod export;
 pub mod filter;
 pub mod serve;
 pub mod ship;

@@ -1,7 +1,7 @@
 //! The order of the stages: the only file that knows it.
 //!
 //! Two roles are wired from the same stages. An [`Edge`] is one or several receiving threads (socket >
-//! decode > enrich > filter > account), their cuts and the spool that carries them; a [`Central`] is the aggregator and the server in
+//! decode > enrich > filter > account, and export beside them), their cuts and the spool that carries them; a [`Central`] is the aggregator and the server in
 //! front of it. `weir edge` and `weir aggregator` run one each and speak HTTP/2; `weir standalone` runs both in
 //! one process, where the spool hands its blocks over by a call.
 

@@ -206,6 +206,25 @@ pub fn add_by_place(totals: &mut Vec<u64>, more: &[u64]) {
     }
 }
 
+/// What became of what an export target was due since the last block: datagrams for each destination, or flows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetCounts {
+    /// `namespace/name` of the ExportTarget.
+    pub target: String,
+    /// Given to the network, or acknowledged where the target does that.
+    pub sent: u64,
+    /// Not delivered, by reason.
+    pub dropped: Vec<(String, u64)>,
+}
+
+impl TargetCounts {
+    /// Adds what happened later.
+    pub fn add(&mut self, more: &Self) {
+        self.sent = self.sent.saturating_add(more.sent);
+        add_reasons(&mut self.dropped, &more.dropped);
+    }
+}
+
 /// One cut of an edge.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Block {
@@ -242,6 +261,8 @@ pub struct Block {
     pub listeners: Vec<ListenerReport>,
     /// Streams of which something new is known.
     pub facts: Vec<StreamFacts>,
+    /// Export targets for which something was due.
+    pub targets: Vec<TargetCounts>,
 }
 
 /// The aggregator's answer to a block.

@@ -1,5 +1,6 @@
 //! A running `weir standalone`, and what its API answers.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -31,8 +32,22 @@ impl<'a> Weir<'a> {
     /// When it does not start.
     #[must_use]
     pub fn standalone(namespace: &'a Namespace, yaml: &Path, folder: &Path) -> Self {
+        Self::standalone_with(namespace, yaml, folder, &[])
+    }
+
+    /// The same with further arguments.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn standalone_with(
+        namespace: &'a Namespace,
+        yaml: &Path,
+        folder: &Path,
+        arguments: &[&OsStr],
+    ) -> Self {
         let mut command = namespace.command(own("weir"));
-        command.arg("standalone").arg(yaml).arg("--data").arg(folder.join("data"));
+        command.arg("standalone").arg(yaml).arg("--data").arg(folder.join("data")).args(arguments);
         let mut program = Program::start("weir", folder, command);
         let ready = |line: &str| line.strip_prefix("weir is ready: ").map(str::to_owned);
         let line = program.wait_for_line(Duration::from_secs(20), ready);
@@ -82,6 +97,19 @@ impl<'a> Weir<'a> {
         };
         let answer = self.namespace.run(answer);
         answer.unwrap_or_else(|error| panic!("{path}: {error}\n{}", self.program.output()))
+    }
+
+    /// The sum of a metric over all label sets that contain `label`.
+    ///
+    /// # Panics
+    /// When the request fails.
+    #[must_use]
+    pub fn metric(&self, name: &str, label: &str) -> u64 {
+        let text = self.text("/metrics");
+        let lines =
+            text.lines().filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(label));
+        let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        values.map(whole).sum()
     }
 
     /// The sums of a channel over the last hour, scaled as Weir scales.

@@ -14,6 +14,7 @@ const STAGES: &[(&str, &[&str])] = &[
     ("account", &[]),
     ("ship", &[]),
     ("aggregate", &[]),
+    ("export", &[]),
     ("serve", &["aggregate::Reader", "aggregate::view", "aggregate::{Reader", "aggregate::{view"]),
 ];
 

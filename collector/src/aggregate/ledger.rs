@@ -1,4 +1,4 @@
-//! The loss ledger at the aggregator: what every stream and listener of every edge counted, in all.
+//! The loss ledger at the aggregator: what every stream, listener and export target of every edge counted, in all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,15 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::known::next_sequence;
-use super::store::{LISTENERS, STREAMS, StoreError};
-use super::view::{ListenerView, StreamView};
+use super::store::{LISTENERS, STREAMS, StoreError, TARGETS};
+use super::view::{ListenerView, StreamView, TargetView};
 use crate::slot::{
     Block, Epoch, InterfaceReport, ListenerReport, Numbering, SequenceUnit, SpoolId, StreamCounts, StreamKey,
-    StreamReport, Waiting,
+    StreamReport, TargetCounts, Waiting,
 };
+
+/// Targets of one spool that are remembered, those that are gone among them.
+const MOST_TARGETS: usize = 256;
 
 /// As many as an edge keeps of one agent.
 const MOST_INTERFACES: usize = 2048;
@@ -52,11 +55,19 @@ pub(super) struct Listener {
     totals: ListenerReport,
 }
 
+/// A target's totals.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Target {
+    edge: String,
+    totals: TargetCounts,
+}
+
 /// All totals, and which of them changed since they were last saved.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     streams: BTreeMap<(SpoolId, StreamKey), Stream>,
     listeners: BTreeMap<(SpoolId, String), Listener>,
+    targets: BTreeMap<(SpoolId, String), Target>,
     changed: BTreeSet<(SpoolId, StreamKey)>,
     gone: Vec<(SpoolId, StreamKey)>,
     /// Streams forgotten because others were heard later and the limit was reached.
@@ -74,7 +85,21 @@ impl Ledger {
             listener.edge.clone_from(&block.edge);
             listener.totals.add(report);
         }
+        for counts in &block.targets {
+            self.add_target(block, counts);
+        }
         self.evict(limit);
+    }
+
+    fn add_target(&mut self, block: &Block, counts: &TargetCounts) {
+        let key = (block.spool, counts.target.clone());
+        let of_spool = (block.spool, String::new())..(block.spool.saturating_add(1), String::new());
+        if !self.targets.contains_key(&key) && self.targets.range(of_spool).count() >= MOST_TARGETS {
+            return;
+        }
+        let target = self.targets.entry(key).or_default();
+        target.edge.clone_from(&block.edge);
+        target.totals.add(counts);
     }
 
     fn add_stream(&mut self, block: &Block, report: &StreamReport) {
@@ -177,6 +202,15 @@ impl Ledger {
         self.listeners.iter().map(view).collect()
     }
 
+    /// Every target.
+    pub(super) fn targets(&self) -> Vec<TargetView> {
+        let view = |((_, name), t): (&(SpoolId, String), &Target)| TargetView {
+            edge: t.edge.clone(),
+            totals: TargetCounts { target: name.clone(), ..t.totals.clone() },
+        };
+        self.targets.iter().map(view).collect()
+    }
+
     /// Reads everything.
     pub(super) fn load(transaction: &ReadTransaction) -> Result<Self, StoreError> {
         let mut ledger = Self::default();
@@ -190,6 +224,11 @@ impl Ledger {
             let (key, value) = entry?;
             let (spool, name) = key.value();
             ledger.listeners.insert((spool, name.to_owned()), postcard::from_bytes(value.value())?);
+        }
+        for entry in transaction.open_table(TARGETS)?.iter()? {
+            let (key, value) = entry?;
+            let (spool, name) = key.value();
+            ledger.targets.insert((spool, name.to_owned()), postcard::from_bytes(value.value())?);
         }
         Ok(ledger)
     }
@@ -209,6 +248,10 @@ impl Ledger {
         let mut table = transaction.open_table(LISTENERS)?;
         for ((spool, name), listener) in &self.listeners {
             table.insert((*spool, name.as_str()), postcard::to_stdvec(listener)?.as_slice())?;
+        }
+        let mut table = transaction.open_table(TARGETS)?;
+        for ((spool, name), target) in &self.targets {
+            table.insert((*spool, name.as_str()), postcard::to_stdvec(target)?.as_slice())?;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use tokio::sync::broadcast;
 use super::level::{LEVELS, Levels};
 use super::store::StoreError;
 use super::view::{
-    EdgeView, FactsView, FleetView, ListenerView, ProfileUsage, Series, SeriesQuery, StreamView, TopQuery,
+    EdgeView, FactsView, FleetView, ListenerView, ProfileUsage, Series, SeriesQuery, StreamView, TargetView, TopQuery,
     TopTable,
 };
 use super::{Counts, Shared, Tick, read};
@@ -228,6 +228,11 @@ impl Reader {
     /// Every listener of every edge.
     pub fn listeners(&self) -> Vec<ListenerView> {
         read(&self.shared.state).ledger.listeners()
+    }
+
+    /// Every export target of every edge.
+    pub fn targets(&self) -> Vec<TargetView> {
+        read(&self.shared.state).ledger.targets()
     }
 
     /// Every edge, by name.

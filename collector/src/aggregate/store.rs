@@ -27,6 +27,8 @@ pub(super) const STREAMS: TableDefinition<'static, (u128, &[u8]), &[u8]> = Table
 pub(super) const PULSES: TableDefinition<'static, u128, &[u8]> = TableDefinition::new("pulses");
 /// Listeners by (spool, name).
 pub(super) const LISTENERS: TableDefinition<'static, (u128, &str), &[u8]> = TableDefinition::new("listeners");
+/// Export targets by (spool, name).
+pub(super) const TARGETS: TableDefinition<'static, (u128, &str), &[u8]> = TableDefinition::new("targets");
 /// What streams taught, by (spool, key in postcard).
 pub(super) const FACTS: TableDefinition<'static, (u128, &[u8]), &[u8]> = TableDefinition::new("facts");
 /// When a channel's filter changed: (Unix ms, channel) to nothing.
@@ -193,6 +195,7 @@ fn make_tables(transaction: &WriteTransaction, path: &Path) -> Result<(), StoreE
     transaction.open_table(SPOOLS)?;
     transaction.open_table(STREAMS)?;
     transaction.open_table(LISTENERS)?;
+    transaction.open_table(TARGETS)?;
     transaction.open_table(FACTS)?;
     transaction.open_table(MARKERS)?;
     Ok(())

@@ -217,6 +217,15 @@ pub struct ListenerView {
     pub totals: crate::slot::ListenerReport,
 }
 
+/// One export target at one edge, summed over all blocks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TargetView {
+    /// The edge.
+    pub edge: String,
+    /// Sums of all blocks, under the target's name.
+    pub totals: crate::slot::TargetCounts,
+}
+
 /// How far one edge has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EdgeView {

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::data::DataFolder;
 use super::enroll::EnrollArgs;
+use super::export::ExportArgs;
 use super::hot::{EdgePlan, HotArgs};
 use super::running;
 use super::{Failure, ready};
@@ -53,6 +54,8 @@ pub(super) struct Edge {
     drain: Option<u64>,
     #[command(flatten)]
     data: DataFolder,
+    #[command(flatten)]
+    export: ExportArgs,
 }
 
 impl Edge {
@@ -70,11 +73,11 @@ impl Edge {
         let tls = self.enroll.follow(self.token_file.as_deref(), expected, &health)?;
         let upstream = Arc::new(self.upstream(tls.clone())?);
         let mut plan = EdgePlan::open(&self.hot, config, &folder).await?;
-        let (wanted, spool) = (plan.wanted(), folder.join("spool"));
+        let (wanted, spool, options) = (plan.wanted(), folder.join("spool"), self.export.options());
         let started = if self.enroll.is_given() {
-            Role::start_asking(wanted, &spool, &name, upstream, ASK).await
+            Role::start_asking(wanted, &spool, &name, upstream, options, ASK).await
         } else {
-            Role::start(wanted, &spool, &name, upstream)
+            Role::exporting(wanted, &spool, &name, upstream, options)
         };
         let edge = started.map_err(|error| running::started(&error))?;
         if let Some(current) = tls {

@@ -7,6 +7,7 @@ use clap::Args;
 use tracing::{info, warn};
 
 use super::data::DataFolder;
+use super::export::ExportArgs;
 use super::running::{api_token, started, stop_signal, watch_health};
 use super::{Failure, ready};
 use crate::manifest::{Change, Watcher};
@@ -38,6 +39,8 @@ pub(super) struct Standalone {
     /// A file with the token that every request must carry; needed for an address that is not loopback
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    export: ExportArgs,
 }
 
 impl Standalone {
@@ -67,7 +70,13 @@ impl Standalone {
         let mut central =
             Central::start(&rendered.aggregator, options).await.map_err(|error| started(&error))?;
         let name = super::running::host_name();
-        let edge = Edge::start(rendered.edge, &folder.join("spool"), &name, central.upstream());
+        let edge = Edge::exporting(
+            rendered.edge,
+            &folder.join("spool"),
+            &name,
+            central.upstream(),
+            self.export.options(),
+        );
         let edge = edge.map_err(|error| started(&error))?;
         let health_task = watch_health(&folder, &health)?;
         health.ok("api");

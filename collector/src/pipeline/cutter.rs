@@ -4,6 +4,7 @@
 //! A new plan makes a cut at once, and takes effect in every worker right behind that cut: a block is counted by
 //! one plan. The first worker's clock says which time is covered; the others add only what they counted.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -19,6 +20,7 @@ use super::addresses::Addresses;
 use super::stages::Stages;
 use super::wanted::Wanted;
 use super::worker::{Order, unix_ms};
+use crate::export::Exports;
 use crate::ship::{self, Handover};
 use crate::slot::{Block, DropReason, Provisional};
 use crate::socket::Waker;
@@ -59,6 +61,9 @@ pub(super) struct Cutter {
     report: watch::Sender<EdgeReport>,
     addresses: Addresses,
     output: mpsc::Sender<Handover>,
+    exports: Exports,
+    /// Of each target that runs, by name.
+    target_generations: BTreeMap<String, i64>,
     last_cut: Instant,
     /// Unix ms of the end of the slot that the last cut lies in.
     slot_end_ms: u64,
@@ -93,6 +98,7 @@ impl Cutter {
         mut wanted: watch::Receiver<Arc<Wanted>>,
         report: watch::Sender<EdgeReport>,
         output: mpsc::Sender<Handover>,
+        exports: Exports,
     ) -> Self {
         let first = Arc::clone(&wanted.borrow_and_update());
         report.send_if_modified(|report| first.runs(report));
@@ -107,6 +113,8 @@ impl Cutter {
             report,
             addresses: Addresses::default(),
             output,
+            exports,
+            target_generations: first.target_generations.clone(),
             last_cut: Instant::now(),
             stalls: Repeated::every(Duration::from_secs(10)),
             patience: STALL,
@@ -168,6 +176,7 @@ impl Cutter {
         config.listeners.clone_from(&self.running.listeners);
         config.receive = self.running.receive;
         if config == *self.running {
+            self.target_generations.clone_from(&wanted.target_generations);
             self.report.send_if_modified(|report| wanted.runs(report));
             return Ok(());
         }
@@ -181,6 +190,7 @@ impl Cutter {
             info!(profiles = config.profiles.len(), "a new plan is in force");
             self.generation = generation(&config);
             self.running = config;
+            self.target_generations.clone_from(&wanted.target_generations);
             self.report.send_if_modified(|report| wanted.runs(report));
         } else {
             self.wanted.mark_changed();
@@ -194,6 +204,7 @@ impl Cutter {
             let block = self.block(|reply| Order::Cut(reply, next.cloned())).await?;
             self.note_addresses(&block);
             let block = self.with_given_up(block);
+            self.note_targets();
             place.send(Handover::Cut(Box::new(block)));
             self.trouble.set(None);
             return Ok(true);
@@ -244,6 +255,16 @@ impl Cutter {
         });
     }
 
+    fn note_targets(&self) {
+        let generation = |name: &str| self.target_generations.get(name).copied().unwrap_or_default();
+        let targets = self.exports.reports(generation);
+        self.report.send_if_modified(|report| {
+            let new = report.targets != targets;
+            report.targets = targets;
+            new
+        });
+    }
+
     async fn tick(&mut self) -> Result<(), Gone> {
         let Block { channels, sources, slot_ms, additions, .. } = merged(self.ask(Order::Peek).await?);
         let provisional = Provisional { spool: 0, after: 0, channels, sources, slot_ms, additions };
@@ -271,7 +292,8 @@ impl Cutter {
         self.last_cut = Instant::now();
         self.slot_end_ms = slot_end_ms(self.running.slot_ms);
         let (edge, generation) = (self.edge.clone(), self.generation);
-        Ok(Block { edge, generation, made_ms: unix_ms(), ..merged(parts) })
+        let targets = self.exports.take_counts();
+        Ok(Block { edge, generation, made_ms: unix_ms(), targets, ..merged(parts) })
     }
 
     /// Gives every worker an order and waits for all answers.

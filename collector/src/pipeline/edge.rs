@@ -20,6 +20,7 @@ use super::wanted::Wanted;
 use super::worker::Worker;
 use crate::decode::{Decoder, Limits};
 use crate::enrich::Places;
+use crate::export::{ExportOptions, Exports};
 use crate::ship::{self, Spool, Status, Upstream};
 use crate::slot::{self, Block, StreamFacts, StreamKey, StreamReport};
 use crate::socket::{self, Bound, Receiver};
@@ -44,6 +45,7 @@ pub struct Edge {
     status: Arc<Mutex<Status>>,
     stalled: Trouble,
     listeners: Vec<Bound>,
+    exports: Exports,
 }
 
 impl Edge {
@@ -58,10 +60,24 @@ impl Edge {
         name: &str,
         upstream: Arc<U>,
     ) -> Result<Self, StartError> {
-        Self::run(Opened::new(wanted.into(), folder)?, None, name, upstream)
+        Self::exporting(wanted, folder, name, upstream, ExportOptions::default())
     }
 
-    /// As [`Edge::start`]; with a spool that was never used, it first asks the aggregator where the streams of this
+    /// The same, where what export targets need is elsewhere.
+    ///
+    /// # Errors
+    /// As [`Edge::start`].
+    pub fn exporting<U: Upstream>(
+        wanted: impl Into<Wanted>,
+        folder: &Path,
+        name: &str,
+        upstream: Arc<U>,
+        options: ExportOptions,
+    ) -> Result<Self, StartError> {
+        Self::run(Opened::new(wanted.into(), folder)?, None, name, upstream, options)
+    }
+
+    /// As [`Edge::exporting`]; with a spool that was never used, it first asks the aggregator where the streams of this
     /// edge stood and what they taught, for at most as long as `patience` says. The kernel holds what comes meanwhile.
     ///
     /// # Errors
@@ -71,11 +87,12 @@ impl Edge {
         folder: &Path,
         name: &str,
         upstream: Arc<U>,
+        options: ExportOptions,
         patience: Duration,
     ) -> Result<Self, StartError> {
         let opened = Opened::new(wanted.into(), folder)?;
         let known = if opened.spool.is_new() { ask(name, &*upstream, patience).await } else { None };
-        Self::run(opened, known, name, upstream)
+        Self::run(opened, known, name, upstream, options)
     }
 
     fn run<U: Upstream>(
@@ -83,13 +100,15 @@ impl Edge {
         known: Option<Block>,
         name: &str,
         upstream: Arc<U>,
+        options: ExportOptions,
     ) -> Result<Self, StartError> {
         let Opened { wanted, bound, receivers, buffer, spool } = opened;
         let (marks, facts) = match known {
             Some(known) => (known.streams, known.facts),
             None => (spool.watermarks(), spool.facts()),
         };
-        let hands = hire(&Arc::new(wanted.config.clone()), receivers, (&marks, &facts))?;
+        let exports = Exports::new(ExportOptions { threads: receivers.len(), ..options });
+        let hands = hire(&Arc::new(wanted.config.clone()), receivers, (&marks, &facts), &exports)?;
         let (wanted, orders) = watch::channel(wanted);
         let (report, reports) = watch::channel(EdgeReport {
             node: name.to_owned(),
@@ -99,7 +118,7 @@ impl Edge {
         });
         let (output, input) = mpsc::channel(QUEUE);
         let (stop, mut stopped) = watch::channel(false);
-        let cutter = Cutter::new(name, hands, orders, report.clone(), output);
+        let cutter = Cutter::new(name, hands, orders, report.clone(), output, exports.clone());
         let stalled = cutter.trouble();
         let cutting = tokio::spawn(async move {
             // A sender that is gone stops too.
@@ -110,7 +129,7 @@ impl Edge {
         let (drain, draining) = watch::channel(DRAIN);
         let reporting = tokio::spawn(ship::report(Arc::clone(&upstream), reports));
         let shipping = tokio::spawn(ship::run(spool, input, upstream, Arc::clone(&status), draining));
-        Ok(Self { wanted, report, stop, cutting, shipping, reporting, drain, status, stalled, listeners: bound })
+        Ok(Self { wanted, report, stop, cutting, shipping, reporting, drain, status, stalled, listeners: bound, exports })
     }
 
     /// How each listener is called, over what and where it listens.
@@ -118,7 +137,7 @@ impl Edge {
         self.listeners.iter().map(|bound| (bound.name.as_str(), bound.transport, bound.address))
     }
 
-    /// Puts profiles and sources into force at once, with a cut. Listeners and workers stay.
+    /// Puts profiles, sources and targets into force at once, with a cut. Listeners and workers stay.
     pub fn reconfigure(&self, wanted: impl Into<Wanted>) {
         self.wanted.send_replace(Arc::new(wanted.into()));
     }
@@ -181,6 +200,7 @@ impl Edge {
                 warn!(%cause, "{part} ended badly");
             }
         }
+        tokio::task::block_in_place(|| self.exports.stop());
         let left = self.status.lock().unwrap_or_else(PoisonError::into_inner).blocks;
         if left > 0 {
             info!(blocks = left, "what was not shipped stays in the spool");
@@ -254,6 +274,7 @@ pub(super) fn hire(
     config: &Arc<EdgeConfig>,
     receivers: Vec<Receiver>,
     (marks, facts): (&[StreamReport], &[StreamFacts]),
+    exports: &Exports,
 ) -> Result<Vec<Hand>, StartError> {
     let workers = receivers.len();
     let places = Places::default();
@@ -269,7 +290,7 @@ pub(super) fn hire(
         let (ended, facts): (Vec<_>, Vec<_>) =
             facts.iter().filter(|facts| own(&facts.key)).partition(|facts| over_tcp(&facts.key));
         decoder.restore_facts(&config.listeners, facts.into_iter().cloned());
-        let stages = Stages::sharing(config, &places)?;
+        let stages = Stages::sharing(config, &places, Some(exports))?;
         // One order at a time is under way; the second place is never taken.
         let (orders, taken) = sync_channel(2);
         let waker = receiver.waker();

@@ -4,6 +4,7 @@ use crds::config::EdgeConfig;
 
 use crate::account::{Accounts, UnknownElement};
 use crate::enrich::{Enrich, Places};
+use crate::export::{Exports, Feed};
 use crate::filter::Plan;
 use crate::flow::{Batch, ColumnSet, Hits};
 
@@ -36,20 +37,29 @@ pub(super) struct Stages {
     plan: Plan,
     hits: Hits,
     pub(super) accounts: Accounts,
+    /// What goes to export targets; empty without any.
+    pub(super) feed: Feed,
+    exports: Option<Exports>,
 }
 
 impl Stages {
     pub(super) fn new(config: &EdgeConfig) -> Result<Self, PlanError> {
-        Self::sharing(config, &Places::default())
+        Self::sharing(config, &Places::default(), None)
     }
 
-    /// Stages of one of several workers, which share the places for automatic sources.
-    pub(super) fn sharing(config: &EdgeConfig, places: &Places) -> Result<Self, PlanError> {
+    /// Stages of one of several workers, which share the places for automatic sources and the export targets.
+    pub(super) fn sharing(
+        config: &EdgeConfig,
+        places: &Places,
+        exports: Option<&Exports>,
+    ) -> Result<Self, PlanError> {
         let enrich = Enrich::new(&config.listeners, &config.sources).map_err(|ties| said(&ties))?;
         let enrich = enrich.sharing(places);
         let plan = Plan::compile(config)?;
         let accounts = Accounts::new(config.slot_ms, &config.profiles)?;
-        Ok(Self { enrich, plan, hits: Hits::default(), accounts })
+        let feed = exports.map(|exports| exports.feed(config)).unwrap_or_default();
+        let exports = exports.cloned();
+        Ok(Self { enrich, plan, hits: Hits::default(), accounts, feed, exports })
     }
 
     /// Turns to another configuration, wholly or not at all. To be called right after a cut.
@@ -59,6 +69,7 @@ impl Stages {
         self.enrich.replace(&config.listeners, &config.sources).map_err(|ties| said(&ties))?;
         self.accounts.replan(&config.profiles)?;
         self.plan = plan;
+        self.feed = self.exports.as_ref().map(|exports| exports.feed(config)).unwrap_or_default();
         Ok(())
     }
 

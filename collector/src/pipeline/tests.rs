@@ -29,6 +29,7 @@ use super::stages::Stages;
 use super::wanted::Wanted;
 use super::worker::{Order, Worker, unix_ms};
 use crate::decode::{Decoder, Limits};
+use crate::export::{ExportOptions, Exports};
 use crate::ship::Handover;
 use crate::slot::{Block, Counters, LIVE, StreamFacts};
 use crate::socket;
@@ -153,12 +154,13 @@ impl Rig {
     fn resume(workers: usize, facts: &[StreamFacts], (places, patience): (usize, Duration)) -> Self {
         let config = Arc::new(config(services()));
         let (bound, receivers) = socket::open(&config.listeners, 4 << 20, workers).unwrap();
-        let hands = hire(&config, receivers, (&[], facts)).unwrap();
+        let exports = Exports::new(ExportOptions::default());
+        let hands = hire(&config, receivers, (&[], facts), &exports).unwrap();
         let (wanted, orders) = watch::channel(Arc::new(EdgeConfig::clone(&config).into()));
         let (told, report) = watch::channel(EdgeReport::default());
         let (output, blocks) = mpsc::channel(places);
         let (stop, stopped) = oneshot::channel();
-        let mut cutter = Cutter::new("edge", hands, orders, told, output);
+        let mut cutter = Cutter::new("edge", hands, orders, told, output, exports);
         cutter.patience = patience;
         let trouble = cutter.trouble();
         tokio::spawn(cutter.run(async { _ = stopped.await }));

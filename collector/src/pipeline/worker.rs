@@ -2,6 +2,7 @@
 //!
 //! Every exporter's datagrams reach one worker only, which therefore owns all of its state and shares nothing.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +13,7 @@ use tracing::error;
 
 use super::stages::Stages;
 use crate::decode::{Datagram, Decoder};
+use crate::export::Original;
 use crate::flow::Batch;
 use crate::slot::{Block, ListenerReport, StreamReport, add_reasons};
 use crate::socket::{Closed, Event, Packet, Received, Receiver};
@@ -102,11 +104,18 @@ impl Worker {
                 let Some(listener) = listeners.get(usize::from(packet.peer.listener)) else { return };
                 let decoder =
                     if packet.transport == Transport::Udp { &mut *decoder } else { &mut *connected };
+                if stages.feed.wants_datagrams() && packet.transport == Transport::Udp {
+                    let Stages { feed, enrich, .. } = stages;
+                    feed.datagram(&original(&packet), || {
+                        enrich.source(packet.peer.listener, packet.peer.from)
+                    });
+                }
                 decoder.decode(&datagram(&packet, listener), batch, &mut |batch| stages.run(batch));
             }
             Event::Closed(peer) => connected.close(peer.listener, peer.from, peer.port),
         });
         stages.run(batch);
+        stages.feed.flush();
         read.unwrap_or_else(|cause| {
             if let Some(unsaid) = self.read_errors.pass() {
                 error!(%cause, unsaid, "cannot read from the sockets");
@@ -232,6 +241,15 @@ fn datagram<'a>(packet: &Packet<'a>, listener: &ListenerConfig) -> Datagram<'a> 
         accepts: listener.protocol,
         exporter: packet.peer.from,
         port: packet.peer.port,
+        received_ms: packet.received_ms,
+        payload: packet.payload,
+    }
+}
+
+fn original<'a>(packet: &Packet<'a>) -> Original<'a> {
+    Original {
+        listener: packet.peer.listener,
+        from: SocketAddr::new(packet.peer.from, packet.peer.port),
         received_ms: packet.received_ms,
         payload: packet.payload,
     }

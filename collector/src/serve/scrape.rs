@@ -1,7 +1,7 @@
 //! `/metrics`: what this process counts, and what the aggregator has heard of every edge.
 
 use crate::aggregate::Reader;
-use crate::aggregate::view::{EdgeView, ListenerView, StreamView};
+use crate::aggregate::view::{EdgeView, ListenerView, StreamView, TargetView};
 use crate::slot::Numbering;
 use crate::telemetry::{Metric, Metrics, Values};
 
@@ -14,6 +14,7 @@ pub(super) fn render(metrics: &Metrics, reader: &Reader) -> Result<String, std::
     }
     aggregator(&mut heard, reader);
     listeners(&mut heard, &reader.listeners());
+    targets(&mut heard, &reader.targets());
     streams(&mut heard, &reader.streams());
     edges(&mut heard, &reader.edges());
     let mut values = metrics.lock();
@@ -61,6 +62,15 @@ fn listeners(values: &mut Values, listeners: &[ListenerView]) {
         }
         for (reason, count) in &totals.rejected {
             values.add(Metric::RejectedDatagrams, &[edge, listener, reason], *count);
+        }
+    }
+}
+
+fn targets(values: &mut Values, targets: &[TargetView]) {
+    for TargetView { edge, totals } in targets {
+        values.add(Metric::TargetSent, &[edge, &totals.target], totals.sent);
+        for (reason, count) in &totals.dropped {
+            values.add(Metric::TargetDropped, &[edge, &totals.target, reason], *count);
         }
     }
 }

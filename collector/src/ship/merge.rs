@@ -8,7 +8,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use crate::slot::{
     Addition, Block, ChannelKey, Counters, DropReason, Dropped, InterfaceReport, ListenerReport, Lost, Row,
-    SourceLags, StreamCounts, StreamFacts, StreamKey, StreamReport,
+    SourceLags, StreamCounts, StreamFacts, StreamKey, StreamReport, TargetCounts,
 };
 
 /// One block for a run of blocks, oldest first, in slots of `slot_ms`: the same sums in fewer rows.
@@ -151,6 +151,7 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
     let mut streams: BTreeMap<StreamKey, StreamReport> = BTreeMap::new();
     let mut listeners: BTreeMap<String, ListenerReport> = BTreeMap::new();
     let mut facts: BTreeMap<StreamKey, StreamFacts> = BTreeMap::new();
+    let mut targets: BTreeMap<String, TargetCounts> = BTreeMap::new();
     for block in blocks {
         for report in &block.streams {
             let earlier = streams.remove(&report.key);
@@ -171,10 +172,17 @@ fn add_reports(into: &mut Block, blocks: &[Block]) {
                 None => _ = listeners.insert(report.listener.clone(), report.clone()),
             }
         }
+        for counts in &block.targets {
+            match targets.get_mut(&counts.target) {
+                Some(sum) => sum.add(counts),
+                None => _ = targets.insert(counts.target.clone(), counts.clone()),
+            }
+        }
     }
     into.streams = streams.into_values().collect();
     into.facts = facts.into_values().collect();
     into.listeners = listeners.into_values().collect();
+    into.targets = targets.into_values().collect();
 }
 
 /// Interfaces of which the newer report says nothing stand as they did.

@@ -63,6 +63,11 @@ metrics! {
     /// Datagrams that belong to no stream, by reason.
     RejectedDatagrams "weir_rejected_datagrams_total" Counter ["edge", "listener", "reason"];
 
+    /// Datagrams given to the network for each destination of an export target, or flows acknowledged by it.
+    TargetSent "weir_export_sent_total" Counter ["edge", "target"];
+    /// Datagrams for each destination of an export target, or flows, that were not delivered, by reason.
+    TargetDropped "weir_export_dropped_total" Counter ["edge", "target", "reason"];
+
     /// Streams known (listener, exporter, port, version, domain).
     Streams "weir_streams" Gauge ["edge", "source", "protocol"];
     /// Flow records decoded.
