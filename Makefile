@@ -3,10 +3,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint docs deny unit e2e programs images kind-up kind-down cluster-up cluster-down ui ui-check ui-test generate manifests bench bench-peers corpus fuzz tools tools-test tools-cluster tools-peers root
+.PHONY: help run test check fmt lint docs deny unit e2e programs images kind-up kind-down cluster-up cluster-down ui ui-check ui-test generate manifests bench bench-peers corpus fuzz kafka tools tools-test tools-cluster tools-peers root
 
 export CARGO_TERM_COLOR ?= auto
 UI := collector/ui
+# With Kafka, which Cargo leaves out unless asked: one set of features everywhere, or everything is built twice.
+FEATURES := --features collector/kafka
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 CORPUS ?= ../shared/corpus
 SECONDS_EACH ?= 60
@@ -39,21 +42,21 @@ fmt:
 	cargo fmt --all --check
 
 lint:
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets $(FEATURES) --locked -- -D warnings
 
 docs:
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps $(FEATURES) --locked --quiet
 
 deny:
 	cargo deny --all-features --workspace check --hide-inclusion-graph bans licenses sources
 
 unit:
-	cargo test --workspace --exclude e2e --locked
-	cargo test -p e2e --test tidy --locked
+	cargo test --workspace --exclude e2e $(FEATURES) --locked
+	cargo test -p e2e --test tidy $(FEATURES) --locked
 
-e2e:
-	cargo build --locked -p collector -p flow-generator
-	cargo test -p e2e --locked -- --test-threads=1
+e2e: kafka
+	cargo build --locked -p collector -p flow-generator $(FEATURES)
+	cargo test -p e2e $(FEATURES) --locked -- --test-threads=1
 
 programs: ## Build what the test cluster runs, once, outside of the clone: Kubernetes, helm, kwok, CoreDNS
 	cargo run --quiet --locked -p e2e --bin cluster -- programs
@@ -84,12 +87,23 @@ ui-check: $(UI)/node_modules/.weir
 	cd $(UI) && npm run --silent check
 
 ui-test: ui
-	cargo build --locked -p collector -p flow-generator
+	cargo build --locked -p collector -p flow-generator $(FEATURES)
 	cd $(UI) && BIN=$(abspath $(TARGET))/debug npm run --silent test:browser
 
 $(UI)/node_modules/.weir: $(UI)/package-lock.json
 	cd $(UI) && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
+
+kafka: $(CACHE)/kafka-4.1.1 $(CACHE)/kafka-reader ## Fetch Apache Kafka and build the reader that its tests compare with
+
+$(CACHE)/kafka-4.1.1: e2e/kafka/pom.xml
+	mkdir -p $(CACHE)
+	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$@
+	touch $@
+
+$(CACHE)/kafka-reader: $(wildcard e2e/kafka/reader/*)
+	mkdir -p $(CACHE)
+	cd e2e/kafka/reader && go build -o $@ .
 
 generate: ## Write the committed generated files anew: CRDs, OpenAPI document, the chart's README, kustomize's base
 	cargo run --quiet -p crds --bin crdgen -- charts/weir-crds/templates
@@ -119,7 +133,7 @@ fuzz: ## Fuzz every parser, from the golden captures on, a minute each (SECONDS_
 tools:
 	@need() { command -v $$1 >/dev/null || { echo "make: $$1 is missing: $$2" >&2; exit 1; }; }; \
 	need cargo "install Rust by rustup (https://rustup.rs)"; \
-	need cc "apt install gcc libc6-dev"; \
+	need cc "apt install gcc libc6-dev"; need perl "apt install perl"; \
 	need node "install Node.js 20.19 or later"; \
 	need npm "it comes with Node.js"; \
 	node -e 'const [a,b]=process.versions.node.split(".").map(Number); if (a<20||(a==20&&b<19)) { console.error("make: Node.js "+process.version+" is too old: 20.19 or later is needed"); process.exit(1) }'
@@ -130,7 +144,8 @@ tools-test:
 	need nfcapd "apt install nfdump"; need sfcapd "apt install nfdump-sflow"; \
 	need softflowd "apt install softflowd"; need ovs-vsctl "apt install openvswitch-switch"; \
 	need pmacctd "apt install pmacct"; need ping "apt install iputils-ping"; \
-	need ip "apt install iproute2"; need chromium "apt install chromium"
+	need ip "apt install iproute2"; need chromium "apt install chromium"; \
+	need mvn "apt install maven"; need java "apt install default-jre-headless"
 
 tools-cluster:
 	@need() { command -v $$1 >/dev/null || { echo "make: $$1 is missing: $$2" >&2; exit 1; }; }; \

@@ -1,32 +1,41 @@
-//! Data on its way out beside the aggregator: datagrams as they came.
+//! Data on its way out beside the aggregator: datagrams as they came, and the flows of chosen channels.
 //!
 //! ```text
-//! receiving thread: Feed ==bounded buffers==> a thread for each target ==> other collectors
+//! receiving thread: Feed ==bounded buffers of datagrams==> a thread for each target ==> other collectors
+//!                        ==bounded batches of flows=====> a thread for each target ==> Apache Kafka
 //! ```
 //!
 //! A [`Feed`] belongs to one receiving thread and never waits: what finds no buffer is dropped and counted. Behind it a
 //! target may be slow, refuse or be away; collection does not notice. Without targets a feed is empty, and costs a
-//! comparison for each datagram.
+//! comparison for each datagram and each batch. Kafka is there with the cargo feature `kafka`.
 
 mod account;
 mod choose;
+#[cfg(feature = "kafka")]
+mod flows;
+#[cfg(feature = "kafka")]
+mod goflow;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod queue;
 pub mod relay;
 mod replicate;
 mod resolve;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crds::config::target::{ExportConfig, ReplicateConfig, TargetConfig};
+use crds::config::target::{ExportConfig, ReplicateConfig, SECRETS_FOLDER, TargetConfig};
 use crds::config::{EdgeConfig, Transport};
 use crds::fleet::TargetReport;
 use tracing::error;
 
+use crate::flow::{Batch, Hits};
 use crate::slot::TargetCounts;
 use account::{Account, lock};
 use choose::Choice;
@@ -41,13 +50,15 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct ExportOptions {
     /// Where `weir relay` listens.
     pub relay: PathBuf,
+    /// The folder with the files that targets' secrets are in.
+    pub secrets: PathBuf,
     /// How many threads receive, at most.
     pub threads: usize,
 }
 
 impl Default for ExportOptions {
     fn default() -> Self {
-        Self { relay: relay::SOCKET.into(), threads: 1 }
+        Self { relay: relay::SOCKET.into(), secrets: SECRETS_FOLDER.into(), threads: 1 }
     }
 }
 
@@ -76,7 +87,18 @@ struct Table {
 struct Running {
     config: ExportConfig,
     account: Arc<Account>,
-    output: SyncSender<Buffer>,
+    output: Output,
+}
+
+/// Where a target's thread takes what it sends.
+#[derive(Debug)]
+enum Output {
+    Datagrams(SyncSender<Buffer>),
+    #[cfg(feature = "kafka")]
+    Flows(SyncSender<flows::Flows>),
+    /// This program was built without what the target needs.
+    #[cfg(not(feature = "kafka"))]
+    Nothing,
 }
 
 impl Exports {
@@ -97,17 +119,19 @@ impl Exports {
             if table.running.get(&target.name).is_none_or(|running| running.config != target.export) {
                 table.start(target, config, &self.0.options);
             }
-            let Some(running) = table.running.get(&target.name) else { continue };
-            let ExportConfig::Replicate(replicate) = &target.export else { continue };
-            feed.taps.push(Tap::new(replicate, config, running));
+            if let Some(running) = table.running.get(&target.name) {
+                feed.add(&target.export, config, running);
+            }
         }
         feed
     }
 
-    /// What was counted since the last call, for targets of which something was.
+    /// What was counted since the last call, for targets of which something was. The log hears of targets that stand
+    /// otherwise than they did.
     pub fn take_counts(&self) -> Vec<TargetCounts> {
         let mut table = lock(&self.0.table);
         let running = table.running.values().map(|running| &running.account);
+        running.clone().for_each(|account| account.log_change());
         let counts: Vec<TargetCounts> = running.chain(&table.leaving).map(|account| account.take()).collect();
         table.leaving.retain(|account| Arc::strong_count(account) > 1);
         counts.into_iter().filter(|counts| counts.sent > 0 || !counts.dropped.is_empty()).collect()
@@ -145,22 +169,21 @@ impl Table {
     /// account goes on.
     fn start(&mut self, target: &TargetConfig, config: &EdgeConfig, options: &ExportOptions) {
         let Some(alive) = self.alive.clone() else { return };
-        let ExportConfig::Replicate(replicate) = &target.export else { return };
         let kept = self.running.remove(&target.name).map(|running| running.account);
         let account = kept.unwrap_or_else(|| Arc::new(Account::new(&target.name)));
-        let udp = config.listeners.iter().filter(|listener| listener.transport == Transport::Udp);
-        let own_ports: Arc<[u16]> = udp.map(|listener| listener.port).collect();
-        let mut replicator = Replicator::new(replicate, &own_ports, &options.relay, Arc::clone(&account));
-        let (output, input) = arrivals(options.threads);
-        let work = move || {
-            let _alive = alive;
-            for buffer in input {
-                replicator.send(&buffer);
-                buffer.give_back();
+        let started = match &target.export {
+            ExportConfig::Replicate(replicate) => replicating(replicate, config, options, &account, alive),
+            #[cfg(feature = "kafka")]
+            ExportConfig::Kafka(kafka) => writing(kafka, options, &account, alive),
+            #[cfg(not(feature = "kafka"))]
+            ExportConfig::Kafka(_) => {
+                let message = "this weir was built without Kafka: build it with `--features kafka`";
+                account.hopeless("Unsupported", message);
+                Ok(Output::Nothing)
             }
         };
-        match std::thread::Builder::new().name("export".to_owned()).spawn(work) {
-            Ok(_) => {
+        match started {
+            Ok(output) => {
                 let running = Running { config: target.export.clone(), account, output };
                 self.running.insert(target.name.clone(), running);
             }
@@ -169,10 +192,53 @@ impl Table {
     }
 }
 
+/// Starts a thread that replicates datagrams.
+fn replicating(
+    replicate: &ReplicateConfig,
+    config: &EdgeConfig,
+    options: &ExportOptions,
+    account: &Arc<Account>,
+    alive: SyncSender<()>,
+) -> io::Result<Output> {
+    let udp = config.listeners.iter().filter(|listener| listener.transport == Transport::Udp);
+    let own_ports: Arc<[u16]> = udp.map(|listener| listener.port).collect();
+    let mut replicator = Replicator::new(replicate, &own_ports, &options.relay, Arc::clone(account));
+    let (output, input) = arrivals(options.threads);
+    let work = move || {
+        let _alive = alive;
+        for buffer in input {
+            replicator.send(&buffer);
+            buffer.give_back();
+        }
+    };
+    std::thread::Builder::new().name("export".to_owned()).spawn(work)?;
+    Ok(Output::Datagrams(output))
+}
+
+/// Starts a thread that writes flows to Kafka.
+#[cfg(feature = "kafka")]
+fn writing(
+    kafka: &crds::config::target::KafkaConfig,
+    options: &ExportOptions,
+    account: &Arc<Account>,
+    alive: SyncSender<()>,
+) -> io::Result<Output> {
+    let writer = kafka::Writer::new(kafka, &options.secrets, Arc::clone(account));
+    let (output, input) = sync_channel(flows::BATCHES * options.threads);
+    let work = move || {
+        let _alive = alive;
+        writer.run(&input);
+    };
+    std::thread::Builder::new().name("kafka".to_owned()).spawn(work)?;
+    Ok(Output::Flows(output))
+}
+
 /// What one receiving thread gives to every target.
 #[derive(Debug, Default)]
 pub struct Feed {
     taps: Vec<Tap>,
+    #[cfg(feature = "kafka")]
+    flows: flows::FlowTap,
 }
 
 /// A datagram as it was received.
@@ -206,10 +272,51 @@ impl Feed {
         }
     }
 
+    fn add(&mut self, export: &ExportConfig, config: &EdgeConfig, running: &Running) {
+        match (export, &running.output) {
+            (ExportConfig::Replicate(replicate), Output::Datagrams(output)) => {
+                self.taps.push(Tap::new(replicate, config, output.clone(), &running.account));
+            }
+            #[cfg(feature = "kafka")]
+            (ExportConfig::Kafka(kafka), Output::Flows(output)) => {
+                let way = flows::Way { output: output.clone(), account: Arc::clone(&running.account) };
+                self.flows.add(&kafka.flows, &config.profiles, way);
+            }
+            _ => {}
+        }
+    }
+
     /// Hands over what was given; to be called after each pass.
     pub fn flush(&mut self) {
         self.taps.iter_mut().for_each(|tap| tap.queue.flush());
     }
+}
+
+#[cfg(feature = "kafka")]
+impl Feed {
+    /// Whether any target wants flows: then every column must be filled.
+    #[inline]
+    pub fn wants_flows(&self) -> bool {
+        !self.flows.is_empty()
+    }
+
+    /// Gives the rows that targets want of a batch, told by the channels they belong to. Where there are any, the
+    /// batch itself changes hands, and is an empty one afterwards.
+    pub fn flows(&mut self, batch: &mut Batch, hits: &Hits) {
+        self.flows.take(batch, hits);
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+impl Feed {
+    /// Whether any target wants flows: none that this program was built with does.
+    #[inline]
+    pub const fn wants_flows(&self) -> bool {
+        false
+    }
+
+    /// Nobody takes them.
+    pub const fn flows(&mut self, _: &mut Batch, _: &Hits) {}
 }
 
 /// The way to one target.
@@ -220,11 +327,16 @@ struct Tap {
 }
 
 impl Tap {
-    fn new(replicate: &ReplicateConfig, config: &EdgeConfig, running: &Running) -> Self {
+    fn new(
+        replicate: &ReplicateConfig,
+        config: &EdgeConfig,
+        output: SyncSender<Buffer>,
+        account: &Arc<Account>,
+    ) -> Self {
         let copies = replicate.destinations.len() as u64;
         Self {
             choice: Choice::new(replicate, &config.listeners, &config.sources),
-            queue: Queue::new(running.output.clone(), Arc::clone(&running.account), copies),
+            queue: Queue::new(output, Arc::clone(account), copies),
         }
     }
 }

@@ -133,6 +133,18 @@ fn a_profile_or_channel_that_is_not_there_is_named_with_what_there_is() {
 }
 
 #[test]
+fn an_exporters_address_is_preserved_only_in_the_nodes_own_network() {
+    let spec = json!({"type": "Replicate", "replicate": {"preserveSource": true,
+        "destinations": [{"address": "192.0.2.9", "port": 1}]}});
+    assert_eq!(wrong(&target("net", spec.clone())), [""; 0]);
+    let behind: FlowCollector = object("FlowCollector", "net", "zone1", json!({"exposure": {"type": "NodePort"}}));
+    let around = Surroundings { collector: &behind, profiles: &[] };
+    let found = check_target(Some(around), &target("net", spec)).unwrap_err();
+    assert_eq!(found[0].path, "spec.replicate.preserveSource");
+    assert!(found[0].message.contains("spec.exposure.type to HostNetwork"), "{}", found[0].message);
+}
+
+#[test]
 fn a_password_is_sent_as_it_is_only_over_tls() {
     let mut spec = kafka(json!([{"profile": "services"}]));
     spec["kafka"]["sasl"] = json!({"mechanism": "PLAIN", "username": "weir",

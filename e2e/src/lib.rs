@@ -7,6 +7,7 @@ pub mod chart;
 pub mod cluster;
 pub mod deadline;
 pub mod exporter;
+pub mod kafka;
 pub mod namespace;
 pub mod nfdump;
 pub mod program;

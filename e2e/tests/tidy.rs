@@ -171,8 +171,8 @@ fn nothing_names_a_path_or_a_registry_of_one_machine() {
     ];
     let marks = halves.map(|(one, other)| format!("{one}{other}"));
     let mut broken = Vec::new();
-    // What pins other people's modules names where they come from; so does a Go module's own name.
-    let pins = |name: &String| [".lock", "go.mod", "go.sum"].iter().any(|end| name.ends_with(end));
+    // Go names a module by where it comes from, Cargo a crate by its registry.
+    let pins = |name: &String| [".lock", "go.mod", "go.sum", ".go"].iter().any(|end| name.ends_with(end));
     for name in files().into_iter().filter(|name| !pins(name)) {
         let Ok(text) = fs::read_to_string(root().join(&name)) else { continue };
         broken.extend(marks.iter().filter(|mark| text.contains(*mark)).map(|mark| format!("{name}: {mark}")));

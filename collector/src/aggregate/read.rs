@@ -16,8 +16,8 @@ use tokio::sync::broadcast;
 use super::level::{LEVELS, Levels};
 use super::store::StoreError;
 use super::view::{
-    EdgeView, FactsView, FleetView, ListenerView, ProfileUsage, Series, SeriesQuery, StreamView, TargetView, TopQuery,
-    TopTable,
+    EdgeView, FactsView, FleetView, ListenerView, ProfileUsage, Series, SeriesQuery, StreamView, TargetView,
+    TopQuery, TopTable,
 };
 use super::{Counts, Shared, Tick, read};
 use crate::slot::StreamFacts;

@@ -5,11 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crds::fleet::TargetReport;
+use tracing::{info, warn};
 
 use crate::slot::TargetCounts;
 
 /// For how long a trouble keeps a target from counting as delivering.
 const FRESH_MS: u64 = 15_000;
+/// The same for one that is told again every half a minute while it lasts.
+#[cfg(feature = "kafka")]
+const AILING_MS: u64 = 45_000;
 
 /// Why something was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub(super) enum Reason {
     AddressFamily,
     /// `weir relay` does not answer.
     RelayAway,
+    /// There is no connection to give it to: a secret is away, or something in the configuration is refused.
+    NotConnected,
     /// The brokers did not acknowledge it in time.
     Unacknowledged,
     /// The brokers refused it.
@@ -38,7 +44,7 @@ pub(super) enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::QueueFull,
         Self::Unreachable,
         Self::NoBuffer,
@@ -47,6 +53,7 @@ impl Reason {
         Self::Loop,
         Self::AddressFamily,
         Self::RelayAway,
+        Self::NotConnected,
         Self::Unacknowledged,
         Self::Refused,
     ];
@@ -62,6 +69,7 @@ impl Reason {
             Self::Loop => "loop",
             Self::AddressFamily => "address_family",
             Self::RelayAway => "relay_away",
+            Self::NotConnected => "not_connected",
             Self::Unacknowledged => "unacknowledged",
             Self::Refused => "refused",
         }
@@ -78,6 +86,7 @@ impl Reason {
             Self::Loop => "Loop",
             Self::AddressFamily => "AddressFamily",
             Self::RelayAway => "RelayAway",
+            Self::NotConnected => "NotConnected",
             Self::Unacknowledged => "Unacknowledged",
             Self::Refused => "Refused",
         }
@@ -94,6 +103,8 @@ pub(super) struct Account {
     full_ms: AtomicU64,
     trouble: Mutex<Option<Trouble>>,
     told: Mutex<Told>,
+    /// The reason that the log knows; empty before the first.
+    logged: Mutex<String>,
 }
 
 /// The last thing that went wrong.
@@ -101,7 +112,8 @@ pub(super) struct Account {
 struct Trouble {
     reason: &'static str,
     message: String,
-    at_ms: u64,
+    /// Unix ms.
+    until_ms: u64,
 }
 
 /// What [`Account::take`] has told already.
@@ -120,6 +132,7 @@ impl Account {
             full_ms: AtomicU64::new(0),
             trouble: Mutex::default(),
             told: Mutex::default(),
+            logged: Mutex::default(),
         }
     }
 
@@ -145,15 +158,39 @@ impl Account {
         let mut trouble = lock(&self.trouble);
         match &mut *trouble {
             // The same again, and just now: not worth a text.
-            Some(last) if last.reason == reason && now.saturating_sub(last.at_ms) < 1_000 => {}
-            _ => *trouble = Some(Trouble { reason, message: message(), at_ms: now }),
+            Some(last) if last.reason == reason && last.until_ms + 1_000 > now + FRESH_MS => {}
+            _ => *trouble = Some(Trouble { reason, message: message(), until_ms: now + FRESH_MS }),
         }
     }
 
-    /// What was delivered after a trouble ends it.
+    /// Says what is the matter for good.
+    #[cfg(not(feature = "kafka"))]
+    pub(super) fn hopeless(&self, reason: &'static str, message: &str) {
+        *lock(&self.trouble) = Some(Trouble { reason, message: message.to_owned(), until_ms: u64::MAX });
+    }
+
+    /// Says what is the matter until something is delivered, or nobody says so any more.
+    #[cfg(feature = "kafka")]
+    pub(super) fn ailing(&self, reason: &'static str, message: String) {
+        *lock(&self.trouble) = Some(Trouble { reason, message, until_ms: unix_ms() + AILING_MS });
+    }
+
+    /// Whether something is the matter.
+    #[cfg(feature = "kafka")]
+    pub(super) fn is_ailing(&self) -> bool {
+        lock(&self.trouble).as_ref().is_some_and(|trouble| trouble.until_ms > unix_ms())
+    }
+
+    /// Something was delivered: whatever was the matter is over.
     #[cfg(feature = "kafka")]
     pub(super) fn recovered(&self) {
         *lock(&self.trouble) = None;
+    }
+
+    /// `namespace/name` of the target.
+    #[cfg(feature = "kafka")]
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// What was counted since the last call.
@@ -173,14 +210,28 @@ impl Account {
         counts
     }
 
+    /// Tells the log when the target stands otherwise than when it was last asked.
+    pub(super) fn log_change(&self) {
+        let TargetReport { name, delivering, reason, message, .. } = self.report(0);
+        let mut logged = lock(&self.logged);
+        if *logged == reason {
+            return;
+        }
+        if !delivering {
+            warn!("ExportTarget {name} does not deliver: {reason}: {message}");
+        } else if !logged.is_empty() {
+            info!("ExportTarget {name} delivers again");
+        }
+        *logged = reason;
+    }
+
     /// How the target stands now.
     pub(super) fn report(&self, generation: i64) -> TargetReport {
         let now = unix_ms();
-        let fresh = |at_ms: u64| now.saturating_sub(at_ms) < FRESH_MS;
-        let trouble = lock(&self.trouble).clone().filter(|trouble| fresh(trouble.at_ms));
+        let trouble = lock(&self.trouble).clone().filter(|trouble| trouble.until_ms > now);
         let (reason, message) = match trouble {
             Some(Trouble { reason, message, .. }) => (reason, message),
-            None if fresh(self.full_ms.load(Ordering::Relaxed)) => {
+            None if self.full_ms.load(Ordering::Relaxed) + FRESH_MS > now => {
                 let message =
                     "it takes less than there is to send; what finds no place in the queue is dropped";
                 (Reason::QueueFull.condition(), message.to_owned())
@@ -227,7 +278,7 @@ mod tests {
         let report = account.report(7);
         assert_eq!((report.generation, report.delivering, report.reason.as_str()), (7, false, "Unreachable"));
         assert_eq!(report.message, "192.0.2.1:2055: refused");
-        lock(&account.trouble).as_mut().unwrap().at_ms -= FRESH_MS;
+        lock(&account.trouble).as_mut().unwrap().until_ms -= FRESH_MS;
         assert!(account.report(7).delivering);
         account.overflowed(1, unix_ms());
         assert_eq!(account.report(7).reason, "QueueFull");

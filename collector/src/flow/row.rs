@@ -150,6 +150,24 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The number in a column, if the record has one; a MAC address as the number of its octets, a sampling rate
+    /// rounded.
+    pub fn number(&self, column: Column) -> Option<u64> {
+        match self.column(column)? {
+            Value::Number(number) | Value::Mac(number) => Some(number),
+            Value::Float(number) => Some(number.round() as u64),
+            _ => None,
+        }
+    }
+
+    /// The address in a column, if the record has one.
+    pub fn address(&self, column: Column) -> Option<IpAddr> {
+        match self.column(column)? {
+            Value::Address(address) => Some(address),
+            _ => None,
+        }
+    }
+
     /// The value of a column, if the record has one.
     pub(super) fn column(&self, column: Column) -> Option<Value<'a>> {
         if !self.batch.has(self.run, column, self.index) {

@@ -75,6 +75,9 @@ impl Stages {
 
     /// The columns that the stages look at: decoding need not fill any other.
     pub(super) fn columns(&self) -> ColumnSet {
+        if self.feed.wants_flows() {
+            return ColumnSet::all();
+        }
         self.plan.columns().union(&self.accounts.columns())
     }
 
@@ -87,6 +90,9 @@ impl Stages {
         self.hits.clear();
         self.plan.run(batch, &mut self.hits);
         self.accounts.add(batch, &self.hits, self.enrich.other());
+        if self.feed.wants_flows() {
+            self.feed.flows(batch, &self.hits);
+        }
         batch.clear();
     }
 }

@@ -9,7 +9,7 @@ use super::super::target::{
 };
 use super::super::{ListenerConfig, Transport};
 use super::{Report, fleet, identity, namespace};
-use crate::collector::FlowCollector;
+use crate::collector::{ExposureType, FlowCollector};
 use crate::profile::FlowProfile;
 use crate::target::{
     Destination, ExportTarget, Kafka, Mechanism, ProfileFlows, Replicate, Sasl, SecretKeyRef, TargetTls,
@@ -111,6 +111,12 @@ fn replicate(
         let udp = |listener: &&ListenerConfig| listener.transport == Transport::Udp;
         let known: Vec<&str> = listeners.iter().filter(udp).map(|listener| listener.name.as_str()).collect();
         named("UDP listener", &given.listeners, &known, "spec.replicate.listeners", report);
+        let exposure = collector.spec.exposure.as_ref().map(|exposure| exposure.type_).unwrap_or_default();
+        if given.preserve_source == Some(true) && exposure != ExposureType::HostNetwork {
+            let message = "datagrams with an exporter's address leave a node only from its own network: leave it out, \
+                           or set the FlowCollector's spec.exposure.type to HostNetwork";
+            report.at("spec.replicate.preserveSource", message);
+        }
     }
     ReplicateConfig {
         destinations: destinations(&given.destinations, report),
