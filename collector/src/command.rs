@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, exit codes in one place.
 
 mod aggregator;
+mod client;
 mod data;
 mod decode;
 mod edge;
@@ -8,6 +9,7 @@ mod enroll;
 mod export;
 mod health;
 mod hot;
+mod kubectl;
 mod prepare;
 mod profile;
 mod relay;
@@ -17,6 +19,7 @@ mod standalone;
 mod validate;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -72,14 +75,24 @@ enum Command {
     Prepare(prepare::Prepare),
 }
 
-/// Reads the arguments and runs the subcommand.
+/// Reads the arguments and runs the subcommand. Under the name `kubectl-weir` the program is kubectl's plugin.
 pub fn run() -> ExitCode {
-    match dispatch(Weir::parse()) {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let name = called.as_deref().and_then(|path| path.file_stem()?.to_str()).unwrap_or_default();
+    // kubectl turns dashes of a plugin's command into underscores of its file.
+    if ["kubectl-weir", "kubectl_weir"].contains(&name) {
+        return told("kubectl weir", kubectl::run());
+    }
+    told("weir", dispatch(Weir::parse()))
+}
+
+fn told(program: &str, ended: Result<(), Failure>) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             #[allow(clippy::print_stderr, reason = "the last word of the program")]
             {
-                eprintln!("weir: {failure}");
+                eprintln!("{program}: {failure}");
             }
             failure.code()
         }

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::cluster::programs::program;
+
 pub mod readme;
 
 /// The version that templates are rendered for: Helm asks no cluster.
@@ -20,11 +22,13 @@ pub fn root() -> PathBuf {
 
 /// Runs Helm in the repository: its standard output, or what it said on the other stream.
 ///
+/// # Errors
+/// What Helm said.
+///
 /// # Panics
-/// When there is no Helm: `HELM` names it, else it is looked for by name.
+/// When Helm is not there and cannot be built.
 pub fn helm(arguments: &[&str]) -> Result<String, String> {
-    let program = std::env::var("HELM").unwrap_or_else(|_| "helm".to_owned());
-    run(Command::new(program).args(arguments), "helm is missing: `make programs` builds it")
+    run(Command::new(program("helm")).args(arguments))
 }
 
 /// `charts/weir` as the release `weir`, with further arguments of `helm template`.
@@ -42,13 +46,13 @@ pub fn template(arguments: &[&str]) -> Result<String, String> {
 /// What kubectl said.
 ///
 /// # Panics
-/// When there is no kubectl.
+/// When kubectl is not there and cannot be built.
 pub fn kustomize(folder: &str) -> Result<String, String> {
-    run(Command::new("kubectl").args(["kustomize", folder]), "kubectl is missing")
+    run(Command::new(program("kubectl")).args(["kustomize", folder]))
 }
 
-fn run(command: &mut Command, missing: &str) -> Result<String, String> {
-    let output = command.current_dir(root()).output().unwrap_or_else(|error| panic!("{missing} ({error})"));
+fn run(command: &mut Command) -> Result<String, String> {
+    let output = command.current_dir(root()).output().expect("a program that was built starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }

@@ -77,7 +77,10 @@ fn every_variant_renders_to_distinct_named_and_labelled_objects() {
         assert_eq!(places.len(), all, "{variant:?}: an object stands twice");
         for object in objects.iter().filter(|object| object["kind"] != "CustomResourceDefinition") {
             let labels = &object["metadata"]["labels"];
-            for (label, value) in [("name", "weir-operator"), ("instance", "weir"), ("part-of", "weir")] {
+            // The operator's Services must not select the pod of `helm test`.
+            let hook = object["metadata"]["annotations"]["helm.sh/hook"].is_string();
+            let name = if hook { "weir-test" } else { "weir-operator" };
+            for (label, value) in [("name", name), ("instance", "weir"), ("part-of", "weir")] {
                 let label = format!("app.kubernetes.io/{label}");
                 assert_eq!(labels[label.as_str()], value, "{variant:?}: {}", title(object));
             }
@@ -124,6 +127,7 @@ fn values_that_fit_no_field_are_refused_by_the_name_of_the_field() {
         ("watchNamespaces={A_b}", "'/watchNamespaces/0': 'A_b' does not match pattern"),
         ("watchNamespaces=a", "'/watchNamespaces': got string, want array"),
         ("collectors.hostPathPrefix=var", "'/collectors/hostPathPrefix': 'var' does not match pattern"),
+        ("test.seconds=5", "'/test/seconds': minimum"),
         ("resources.limits.memory=lots", "'/resources/limits/memory': 'lots' does not match pattern"),
     ] {
         let refusal = template(&["--set", wrong]).expect_err(wrong);
@@ -184,7 +188,10 @@ fn every_pod_keeps_to_the_restricted_level() {
     for object in &objects {
         match object["kind"].as_str().unwrap() {
             "Deployment" => pods.push((title(object), &object["spec"]["template"]["spec"])),
-            "Pod" => pods.push((title(object), &object["spec"])),
+            "Pod" => {
+                assert_eq!(object["metadata"]["annotations"]["helm.sh/hook"], "test", "a pod of its own");
+                pods.push((title(object), &object["spec"]));
+            }
             _ => {}
         }
     }
@@ -201,6 +208,26 @@ fn every_pod_keeps_to_the_restricted_level() {
             assert_eq!(context["capabilities"]["drop"], serde_json::json!(["ALL"]), "{name}");
             assert!(context["capabilities"]["add"].is_null(), "{name}");
         }
+    }
+}
+
+/// Hooks are no part of the release: Helm makes them when it is asked to test.
+#[test]
+fn the_test_s_collector_is_one_that_weir_accepts_in_a_namespace_that_the_operator_looks_at() {
+    for (variant, namespace) in [(None, NAMESPACE), (Some("watchNamespaces={flows,tenants}"), "flows")] {
+        let objects = rendered(&variant.map_or(vec![], |values| vec!["--set", values]));
+        let is_hook = |object: &&Value| object["metadata"]["annotations"]["helm.sh/hook"] == "test";
+        let hooks: Vec<&Value> = objects.iter().filter(is_hook).collect();
+        assert_eq!(hooks.len(), 4);
+        let folder = tempfile::tempdir().unwrap();
+        for hook in hooks {
+            assert_eq!(hook["metadata"]["namespace"], namespace, "{}", title(hook));
+            if hook["kind"] == "FlowCollector" {
+                fs::write(folder.path().join("collector.yaml"), hook.to_string()).unwrap();
+            }
+        }
+        let report = collector::manifest::validate(&[folder.path().to_owned()]);
+        assert_eq!((report.objects, report.problems.len()), (1, 0), "{:?}", report.problems);
     }
 }
 
@@ -237,6 +264,27 @@ fn selectors_select_the_operators_pods_and_no_selector_holds_a_version() {
     for (label, value) in monitor["spec"]["selector"]["matchLabels"].as_object().unwrap() {
         assert_eq!(&service[label], value);
     }
+}
+
+#[test]
+fn what_artifact_hub_is_told_of_the_kinds_is_what_the_kinds_are() {
+    let chart = objects(&file("charts/weir/Chart.yaml")).remove(0);
+    let told = |key: &str| {
+        let text = chart["annotations"][format!("artifacthub.io/{key}").as_str()].as_str().unwrap();
+        objects(text).remove(0).as_array().unwrap().clone()
+    };
+    let mut names: Vec<String> = crds::definitions().iter().map(|crd| crd.metadata.name.clone().unwrap()).collect();
+    let mut listed: Vec<String> = told("crds").iter().map(|crd| crd["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    listed.sort();
+    assert_eq!(listed, names);
+    let folder = tempfile::tempdir().unwrap();
+    let examples = told("crdsExamples");
+    for (number, example) in examples.iter().enumerate() {
+        fs::write(folder.path().join(format!("{number}.yaml")), example.to_string()).unwrap();
+    }
+    let report = collector::manifest::validate(&[folder.path().to_owned()]);
+    assert_eq!((report.objects, report.problems.len()), (names.len(), 0), "{:?}", report.problems);
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod drift;
 mod fixture;
 #[path = "operator/health.rs"]
 mod health;
+#[path = "operator/kubectl.rs"]
+mod kubectl;
 #[path = "operator/leader.rs"]
 mod leader;
 #[path = "operator/objects.rs"]

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -9,16 +10,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Failure;
-use client::Client;
+use super::client::{Client, Server};
 
-use crate::serve::{Channel, LIVE, Profile, ProfileDetail, ProfileList, Usage};
-
-mod client;
+use crate::serve::{Channel, LIVE, Profile, ProfileDetail, ProfileList, Token, Usage};
 
 const EXAMPLES: &str = "\
 Examples:
   weir profile list
   weir profile show default/zone1
+  weir profile show live --wait 60
   weir profile show -o json --server http://192.0.2.10:8470 --token-file token";
 
 /// List the profiles of a running weir, or show what they hold
@@ -38,6 +38,9 @@ enum What {
         /// `namespace/name` (`name` alone is in the namespace default), or `live`
         #[arg(value_name = "NAME")]
         name: Option<String>,
+        /// Ask again until the profile holds data, for at most so many seconds
+        #[arg(long, value_name = "SECONDS", requires = "name", value_parser = clap::value_parser!(u64).range(1..=3600))]
+        wait: Option<u64>,
         #[command(flatten)]
         asked: Asked,
     },
@@ -51,13 +54,17 @@ struct Asked {
     /// File with the server's token, where it wants one
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// File with the roots that an https server's certificate has to chain to [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// How the answer is written
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Output>,
 }
 
+/// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
+pub(super) enum Output {
     /// For people.
     Text,
     /// One JSON object a line.
@@ -68,36 +75,84 @@ impl ProfileCommand {
     /// Asks the server and prints its answer.
     pub(super) fn run(&self) -> Result<(), Failure> {
         let text = match &self.what {
-            What::List(asked) => list(asked)?,
-            What::Show { name, asked } => show(name.as_deref(), asked)?,
+            What::List(asked) => list(&asked.client()?, asked.output)?,
+            What::Show { name, wait, asked } => {
+                let name = name.as_deref().map(|name| full(name, "default"));
+                let client = asked.client()?;
+                if let (Some(name), Some(seconds)) = (&name, wait) {
+                    counted(&client, name, Duration::from_secs(*seconds))?;
+                }
+                show(&client, name.as_deref(), asked.output)?
+            }
         };
-        std::io::stdout()
-            .lock()
-            .write_all(text.as_bytes())
-            .map_err(|error| Failure::System(format!("standard output: {error}")))
+        print(&text)
     }
 }
 
-fn list(asked: &Asked) -> Result<String, Failure> {
-    let client = Client::new(&asked.server, asked.token_file.as_deref())?;
+impl Asked {
+    fn client(&self) -> Result<Client, Failure> {
+        let token = self.token_file.as_deref().map(Token::read).transpose();
+        let token = token.map_err(|error| Failure::Input(error.to_string()))?;
+        let roots = self.ca_file.as_deref().map(|file| {
+            std::fs::read(file)
+                .map_err(|error| Failure::Input(format!("--ca-file {}: {error}", file.display())))
+        });
+        Client::new(Server {
+            address: self.server.clone(),
+            token: token.map(|token| token.reveal()),
+            roots: roots.transpose()?,
+            forwarded: None,
+            when_away: "start weir there, or give --server URL",
+            when_unauthorized: "give --token-file FILE",
+        })
+    }
+}
+
+/// Standard output, all of it.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::System(format!("standard output: {error}")))
+}
+
+/// Returns once the profile holds data. Whatever stands in the way may pass: the server starts, rights come.
+fn counted(client: &Client, name: &str, within: Duration) -> Result<(), Failure> {
+    let end = Instant::now() + within;
+    loop {
+        let answer: Result<ProfileDetail, Failure> = client.get(&format!("profiles/{name}"));
+        let why = match answer {
+            Ok(ProfileDetail { usage: Usage { end: Some(_), .. }, .. }) => return Ok(()),
+            Ok(_) => Failure::Input(format!("{name} holds no data: nothing came that it counts")),
+            Err(why) => why,
+        };
+        if Instant::now() > end {
+            return Err(why);
+        }
+        client.pause(Duration::from_secs(1));
+    }
+}
+
+/// One line a profile.
+pub(super) fn list(client: &Client, output: Option<Output>) -> Result<String, Failure> {
     let list: ProfileList = client.get("profiles")?;
     let usual = if std::io::stdout().is_terminal() { Output::Text } else { Output::Json };
-    match asked.output.unwrap_or(usual) {
+    match output.unwrap_or(usual) {
         Output::Json => Ok(ndjson(&list.profiles)),
         Output::Text => Ok(table(&list.profiles)),
     }
 }
 
-fn show(name: Option<&str>, asked: &Asked) -> Result<String, Failure> {
-    let client = Client::new(&asked.server, asked.token_file.as_deref())?;
+/// Everything about a profile (`namespace/name`), or about all.
+pub(super) fn show(client: &Client, name: Option<&str>, output: Option<Output>) -> Result<String, Failure> {
     let list: ProfileList = client.get("profiles")?;
     let names: Vec<String> = match name {
-        Some(name) => vec![full(name)],
+        Some(name) => vec![name.to_owned()],
         None => list.profiles.iter().map(|profile| profile.name.clone()).collect(),
     };
     let details: Vec<ProfileDetail> =
         names.iter().map(|name| client.get(&format!("profiles/{name}"))).collect::<Result<_, _>>()?;
-    if asked.output == Some(Output::Json) {
+    if output == Some(Output::Json) {
         return Ok(ndjson(&details));
     }
     let live = list.profiles.iter().find(|profile| profile.name == LIVE);
@@ -107,9 +162,9 @@ fn show(name: Option<&str>, asked: &Asked) -> Result<String, Failure> {
     Ok(blocks.join("\n"))
 }
 
-/// A name without a namespace is in `default`, as in `kubectl`.
-fn full(name: &str) -> String {
-    if name == LIVE || name.contains('/') { name.to_owned() } else { format!("default/{name}") }
+/// A name without a namespace is in the usual one, as in `kubectl`.
+pub(super) fn full(name: &str, usual: &str) -> String {
+    if name == LIVE || name.contains('/') { name.to_owned() } else { format!("{usual}/{name}") }
 }
 
 fn ndjson(values: &[impl Serialize]) -> String {
@@ -125,6 +180,11 @@ fn table(profiles: &[Profile]) -> String {
         let channels = profile.channels.len().to_string();
         table.add_row([&profile.name, &profile.display_name, &profile.group, &channels, &tops.join(",")]);
     }
+    lines(&table)
+}
+
+/// A table's lines, without spaces at their ends.
+pub(super) fn lines(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
@@ -230,9 +290,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_name_is_in_the_namespace_default() {
-        assert_eq!(full("zone1"), "default/zone1");
-        assert_eq!(full("net/zone1"), "net/zone1");
-        assert_eq!(full("live"), "live");
+    fn a_bare_name_is_in_the_usual_namespace() {
+        assert_eq!(full("zone1", "default"), "default/zone1");
+        assert_eq!(full("net/zone1", "default"), "net/zone1");
+        assert_eq!(full("live", "default"), "live");
     }
 }
