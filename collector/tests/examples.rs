@@ -13,7 +13,8 @@ fn examples() -> PathBuf {
 fn scenarios() -> Vec<PathBuf> {
     let (mut found, mut open) = (Vec::new(), vec![examples()]);
     while let Some(folder) = open.pop() {
-        let entries: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let entries: Vec<PathBuf> =
+            fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
         if entries.iter().any(|path| path.extension().is_some_and(|end| end == "yaml")) {
             found.push(folder);
         }
@@ -31,7 +32,10 @@ fn every_object_in_the_examples_is_accepted_and_what_is_not_ours_is_all_that_is_
         let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
         assert_eq!(problems, [""; 0], "{}", folder.display());
         for note in report.notes.iter().map(ToString::to_string) {
-            assert!(note.contains("is none of Weir's kinds") || note.contains("not a Kubernetes object"), "{note}");
+            assert!(
+                note.contains("is none of Weir's kinds") || note.contains("not a Kubernetes object"),
+                "{note}"
+            );
         }
         objects += report.objects;
     }

@@ -137,7 +137,8 @@ fn an_exporters_address_is_preserved_only_in_the_nodes_own_network() {
     let spec = json!({"type": "Replicate", "replicate": {"preserveSource": true,
         "destinations": [{"address": "192.0.2.9", "port": 1}]}});
     assert_eq!(wrong(&target("net", spec.clone())), [""; 0]);
-    let behind: FlowCollector = object("FlowCollector", "net", "zone1", json!({"exposure": {"type": "NodePort"}}));
+    let behind: FlowCollector =
+        object("FlowCollector", "net", "zone1", json!({"exposure": {"type": "NodePort"}}));
     let around = Surroundings { collector: &behind, profiles: &[] };
     let found = check_target(Some(around), &target("net", spec)).unwrap_err();
     assert_eq!(found[0].path, "spec.replicate.preserveSource");

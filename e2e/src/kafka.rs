@@ -146,7 +146,8 @@ transaction.state.log.min.isr=1
 
 /// A root, and a certificate for 127.0.0.1 that chains to it.
 fn write_certificates(folder: &Path) {
-    let write = |name: &str, text: String| fs::write(folder.join(name), text).expect("the folder is writable");
+    let write =
+        |name: &str, text: String| fs::write(folder.join(name), text).expect("the folder is writable");
     let mut root = rcgen::CertificateParams::default();
     root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     root.distinguished_name.push(rcgen::DnType::CommonName, "roots of a test");

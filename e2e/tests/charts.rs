@@ -273,8 +273,10 @@ fn what_artifact_hub_is_told_of_the_kinds_is_what_the_kinds_are() {
         let text = chart["annotations"][format!("artifacthub.io/{key}").as_str()].as_str().unwrap();
         objects(text).remove(0).as_array().unwrap().clone()
     };
-    let mut names: Vec<String> = crds::definitions().iter().map(|crd| crd.metadata.name.clone().unwrap()).collect();
-    let mut listed: Vec<String> = told("crds").iter().map(|crd| crd["name"].as_str().unwrap().to_owned()).collect();
+    let mut names: Vec<String> =
+        crds::definitions().iter().map(|crd| crd.metadata.name.clone().unwrap()).collect();
+    let mut listed: Vec<String> =
+        told("crds").iter().map(|crd| crd["name"].as_str().unwrap().to_owned()).collect();
     names.sort();
     listed.sort();
     assert_eq!(listed, names);

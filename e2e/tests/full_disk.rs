@@ -100,7 +100,9 @@ async fn a_full_disk_refuses_blocks_for_now_and_nothing_acknowledged_is_lost() {
         match aggregator.apply(block(acknowledged + 1, start_ms)).await {
             Ok(ack) => acknowledged = ack.last,
             Err(ApplyError::Unavailable(_)) => refused += 1,
-            Err(ApplyError::Refused(why)) => panic!("a good block is refused: {why}"),
+            Err(ApplyError::Refused(why) | ApplyError::Foreign(why)) => {
+                panic!("a good block is refused: {why}")
+            }
         }
         // The store may fail too: then the journal keeps what was acknowledged.
         if acknowledged % 10 == 0 {

@@ -90,12 +90,7 @@ impl Standalone {
                 () = central.died() => break Err(Failure::System("the API ended unexpectedly".into())),
                 change = watcher.next() => {
                     told(&change);
-                    if change.renewed {
-                        if !central.reconfigure(&change.rendered.aggregator) {
-                            warn!("the aggregator is too busy to take the change; change the folder again");
-                        }
-                        edge.reconfigure(change.rendered.edge);
-                    }
+                    renew(&central, &edge, change);
                 }
                 _ = check.tick() => {
                     let status = edge.status();
@@ -112,6 +107,17 @@ impl Standalone {
         central.stop().await;
         ended
     }
+}
+
+/// Puts what is new into force.
+fn renew(central: &Central, edge: &Edge, change: Change) {
+    if !change.renewed {
+        return;
+    }
+    if !central.reconfigure(&change.rendered.aggregator) {
+        warn!("the aggregator is too busy to take the change; change the folder again");
+    }
+    edge.reconfigure(change.rendered.edge);
 }
 
 /// Says what is wrong in the folder, and what is worth knowing.

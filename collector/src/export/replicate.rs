@@ -96,7 +96,8 @@ impl Replicator {
             }
             self.account.sent(sent);
             if std::mem::take(&mut destination.refused) {
-                let message = || format!("{}: nobody listens there (ICMP port unreachable)", destination.name);
+                let message =
+                    || format!("{}: nobody listens there (ICMP port unreachable)", destination.name);
                 self.account.trouble(Reason::Unreachable.condition(), message);
             }
         }

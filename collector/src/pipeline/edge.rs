@@ -129,7 +129,19 @@ impl Edge {
         let (drain, draining) = watch::channel(DRAIN);
         let reporting = tokio::spawn(ship::report(Arc::clone(&upstream), reports));
         let shipping = tokio::spawn(ship::run(spool, input, upstream, Arc::clone(&status), draining));
-        Ok(Self { wanted, report, stop, cutting, shipping, reporting, drain, status, stalled, listeners: bound, exports })
+        Ok(Self {
+            wanted,
+            report,
+            stop,
+            cutting,
+            shipping,
+            reporting,
+            drain,
+            status,
+            stalled,
+            listeners: bound,
+            exports,
+        })
     }
 
     /// How each listener is called, over what and where it listens.

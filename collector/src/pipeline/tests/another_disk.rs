@@ -9,6 +9,7 @@ use crds::config::{AggregatorConfig, EdgeConfig};
 use serde_json::Value;
 
 use super::{Exporter, Spoken, config, profile};
+use crate::export::ExportOptions;
 use crate::pipeline::{Central, CentralOptions, Edge};
 use crate::serve::Access;
 use crate::ship::HttpUpstream;
@@ -41,7 +42,8 @@ async fn counts(central: &Central, since: u64, flows: u64) {
 
 async fn start(central: &Central, fixed: &EdgeConfig, disk: &Path) -> Edge {
     let upstream = HttpUpstream::new(&format!("http://{}", central.ingest.unwrap())).unwrap();
-    Edge::start_asking(fixed.clone(), disk, "node-a", Arc::new(upstream), PATIENCE).await.unwrap()
+    let options = ExportOptions::default();
+    Edge::start_asking(fixed.clone(), disk, "node-a", Arc::new(upstream), options, PATIENCE).await.unwrap()
 }
 
 fn fixed() -> EdgeConfig {
