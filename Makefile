@@ -32,6 +32,7 @@ test: root tools tools-test tools-cluster ## Prove everything: format, lints, do
 	$(STAGE) deny make --no-print-directory deny
 	$(STAGE) unit make --no-print-directory unit
 	$(STAGE) programs make --no-print-directory programs
+	$(STAGE) images make --no-print-directory images PROFILE=image
 	$(STAGE) e2e make --no-print-directory e2e
 	$(STAGE) ui-test make --no-print-directory ui-test
 	@$(STAGE) --summary

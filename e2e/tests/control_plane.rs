@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use e2e::cluster::ControlPlane;
@@ -165,14 +165,36 @@ fn victim() {
     }
 }
 
+/// Starts another run of the victim and waits until its cluster is up.
+fn start_victim() -> (Child, PathBuf) {
+    let mut command = Command::new(std::env::current_exe().expect("a test knows its path"));
+    command.args(["--exact", "victim", "--nocapture"]).env(VICTIM, "1").stdout(Stdio::piped());
+    let mut victim = command.spawn().expect("this test can be started again");
+    let output = BufReader::new(victim.stdout.take().expect("its output is piped"));
+    let folder = output.lines().map_while(Result::ok).find(|line| line.starts_with('/'));
+    let folder = PathBuf::from(folder.expect("it prints the folder"));
+    assert_eq!(marked(&folder).len(), 4);
+    (victim, folder)
+}
+
+#[test]
+fn what_is_left_when_the_guard_is_killed_too_is_swept_by_the_next_cluster() {
+    let (mut victim, folder) = start_victim();
+    let mut guard = Command::new("pkill");
+    guard.args(["-KILL", "--parent", &victim.id().to_string(), "--full", "cluster/guard hold"]);
+    assert!(guard.status().unwrap().success(), "the guard is a child of the test");
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let left = marked(&folder);
+    assert_eq!(left.len(), 4);
+    let next = ControlPlane::start();
+    assert!(left.iter().all(|process| !process.exists() || !marked(&folder).contains(process)));
+    assert!(next.folder() == folder || !folder.exists());
+}
+
 #[test]
 fn a_killed_test_leaves_no_process_and_no_folder() {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "victim", "--nocapture"]).env(VICTIM, "1").stdout(Stdio::piped());
-    let mut victim = command.spawn().unwrap();
-    let lines = BufReader::new(victim.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let folder = PathBuf::from(lines.into_iter().find(|line| line.starts_with('/')).unwrap());
-    assert_eq!(marked(&folder).len(), 4);
+    let (mut victim, folder) = start_victim();
     victim.kill().unwrap();
     victim.wait().unwrap();
     let gone = || (marked(&folder).is_empty() && !folder.exists()).then_some(());
