@@ -51,7 +51,7 @@ mod tests {
     }
 
     fn policy(flags: &[&str]) -> Policy {
-        let arguments = [&["program"], flags].concat();
+        let arguments = [&["program"][..], flags].concat();
         Program::try_parse_from(arguments).unwrap().lifetimes.policy()
     }
 
