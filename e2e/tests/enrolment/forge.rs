@@ -10,17 +10,18 @@ use serde_json::Value;
 /// `token` with its claims changed, signed anew by the key in `folder`, the cluster's.
 pub(crate) fn sign_anew(token: &str, folder: &Path, change: impl FnOnce(&mut Value)) -> String {
     let (header, claims) = parts(token);
-    let mut claims: Value = serde_json::from_slice(&base64(&padded(claims), true)).unwrap();
+    let mut claims: Value = serde_json::from_slice(&base64(&padded(claims), true)).expect("well formed");
     change(&mut claims);
     let signed = format!("{header}.{}", url(&base64(claims.to_string().as_bytes(), false)));
-    let key = std::fs::read_to_string(folder.join("pki/service-accounts.key")).unwrap();
-    let signature = KeyPair::from_pem(&key).unwrap().sign(signed.as_bytes()).unwrap();
+    let key = std::fs::read_to_string(folder.join("pki/service-accounts.key")).expect("well formed");
+    let signature =
+        KeyPair::from_pem(&key).expect("well formed").sign(signed.as_bytes()).expect("well formed");
     format!("{signed}.{}", url(&base64(&raw_signature(&signature), false)))
 }
 
 fn parts(token: &str) -> (&str, &str) {
     let mut parts = token.split('.');
-    (parts.next().unwrap(), parts.next().unwrap())
+    (parts.next().expect("well formed"), parts.next().expect("well formed"))
 }
 
 /// ES256 wants r and s as 32 bytes each (RFC 7518 3.4), not the DER SEQUENCE of two INTEGERs.
@@ -44,7 +45,7 @@ fn padded(text: &str) -> Vec<u8> {
 }
 
 fn url(base64: &[u8]) -> String {
-    let text = String::from_utf8(base64.to_vec()).unwrap();
+    let text = String::from_utf8(base64.to_vec()).expect("well formed");
     text.trim_end().trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 
@@ -52,6 +53,6 @@ fn base64(input: &[u8], decode: bool) -> Vec<u8> {
     let mut command = Command::new("openssl");
     command.args(["base64", "-A"]).args(decode.then_some("-d")).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut process = command.spawn().expect("openssl is installed");
-    process.stdin.take().unwrap().write_all(input).unwrap();
-    process.wait_with_output().unwrap().stdout
+    process.stdin.take().expect("well formed").write_all(input).expect("well formed");
+    process.wait_with_output().expect("well formed").stdout
 }

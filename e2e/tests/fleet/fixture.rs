@@ -1,12 +1,10 @@
 //! The cluster with Weir installed by its chart, and namespaces with a collector each.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use e2e::chart;
-use e2e::cluster::{Cluster, Node};
+use e2e::cluster::{Cluster, Node, images};
 use e2e::namespace::Namespace;
 use e2e::program::{Program, output_of, own};
 use kube::Api;
@@ -27,8 +25,8 @@ pub(crate) async fn installed() -> &'static Cluster {
 }
 
 fn install(cluster: &Cluster) {
-    for archive in images() {
-        cluster.load_image(&archive);
+    for name in images::OWN {
+        cluster.load_image(&images::archive(name));
     }
     let kubeconfig = cluster.kubeconfig().display().to_string();
     let fixed = ["install", "weir", "charts/weir", "--namespace", chart::NAMESPACE, "--create-namespace"];
@@ -37,15 +35,6 @@ fn install(cluster: &Cluster) {
         let pods = cluster.kubectl(&["-n", chart::NAMESPACE, "describe", "pods"]);
         panic!("helm install: {said}\n{pods}");
     }
-}
-
-/// The images' archives; built when the programs changed.
-fn images() -> Vec<PathBuf> {
-    let folder = own("weir").with_file_name("images");
-    let mut build = Command::new(chart::root().join(".ci/images"));
-    build.arg("image").arg(&folder).current_dir(chart::root());
-    output_of(build);
-    ["weir", "weir-operator"].iter().map(|name| folder.join(format!("{name}.tar"))).collect()
 }
 
 /// A namespace with collectors, and an exporter on the cluster's network.
