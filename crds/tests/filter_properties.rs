@@ -145,7 +145,9 @@ fn within(scope: &str, filter: &str) -> Option<String> {
         "apiVersion": "weir.dev/v1alpha1", "kind": "FlowProfile", "metadata": {"name": "a"},
         "spec": {"channels": [{"name": "a", "filter": filter}]},
     }));
-    let made = crds::config::check_profile(Some(&collector.unwrap()), &profile.unwrap()).ok()?;
+    let made =
+        crds::config::check_profile(Some(&collector.expect("a collector")), &profile.expect("a profile"))
+            .ok()?;
     Some(made.channels[0].filter.clone())
 }
 

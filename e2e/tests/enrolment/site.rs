@@ -116,11 +116,11 @@ impl Site {
             {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
         ]});
         let api = Api::<ClusterRole>::all(self.client.clone());
-        api.create(&PostParams::default(), &object(reviews)).await.unwrap();
+        api.create(&PostParams::default(), &object(reviews)).await.expect("it works");
         let role = of("ClusterRole", operator);
         let binding = json!({"metadata": {"name": operator}, "subjects": subjects, "roleRef": role});
         let api = Api::<ClusterRoleBinding>::all(self.client.clone());
-        api.create(&PostParams::default(), &object(binding)).await.unwrap();
+        api.create(&PostParams::default(), &object(binding)).await.expect("it works");
     }
 
     pub(crate) async fn create<K>(&self, namespace: &str, value: Value) -> K
@@ -143,7 +143,7 @@ impl Site {
             secret: SECRET.to_owned(),
             service: "zone-operator-enroll".to_owned(),
         };
-        let authority = Authority::start(client, home, policy).await.unwrap();
+        let authority = Authority::start(client, home, policy).await.expect("it works");
         tokio::spawn(authority.clone().follow());
         authority
     }
@@ -153,8 +153,8 @@ impl Site {
         let authority = self.authority(Policy::default()).await;
         let client = self.cluster.client_as(&self.operator, "operator").await;
         let desk = Desk::new(authority.clone(), client, self.owners(), Outcomes::default());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("it works");
+        let address = listener.local_addr().expect("it works");
         tokio::spawn(serve(listener, desk, std::future::pending()));
         Port { authority, address, host: format!("zone-operator-enroll.{}.svc", self.operator) }
     }
@@ -185,7 +185,7 @@ impl Site {
 
     /// A token as the kubelet gets it for a projected volume of `pod`.
     pub(crate) async fn token(&self, pod: &Pod, audience: &str) -> String {
-        let account = pod.spec.as_ref().unwrap().service_account_name.as_deref().unwrap();
+        let account = pod.spec.as_ref().expect("it works").service_account_name.as_deref().expect("it works");
         let bound = BoundObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("Pod".to_owned()),
@@ -209,8 +209,9 @@ impl Site {
         };
         let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
         let accounts = Api::<ServiceAccount>::namespaced(self.client.clone(), &self.namespace);
-        let answer = accounts.create_token_request(account, &PostParams::default(), &request).await.unwrap();
-        answer.status.unwrap().token.unwrap()
+        let answer =
+            accounts.create_token_request(account, &PostParams::default(), &request).await.expect("it works");
+        answer.status.expect("it works").token.expect("it works")
     }
 
     pub(crate) async fn edge_token(&self, node: &str) -> String {
@@ -234,7 +235,7 @@ impl Site {
     }
 
     pub(crate) async fn secret(&self) -> BTreeMap<String, Vec<u8>> {
-        let data = self.secrets().get(SECRET).await.unwrap().data.unwrap();
+        let data = self.secrets().get(SECRET).await.expect("it works").data.expect("it works");
         data.into_iter().map(|(key, value)| (key, value.0)).collect()
     }
 }
@@ -242,38 +243,38 @@ impl Site {
 impl Port {
     /// The status and body of the answer to a request that also claims to be the operator.
     pub(crate) async fn ask(&self, token: &str, key: &KeyPair) -> (u16, String) {
-        let mut params = CertificateParams::new(vec!["kubernetes.default.svc".to_owned()]).unwrap();
-        params.subject_alt_names.push(SanType::URI("weir://operator".try_into().unwrap()));
-        let csr = params.serialize_request(key).unwrap().pem().unwrap();
+        let mut params = CertificateParams::new(vec!["kubernetes.default.svc".to_owned()]).expect("it works");
+        params.subject_alt_names.push(SanType::URI("weir://operator".try_into().expect("it works")));
+        let csr = params.serialize_request(key).expect("it works").pem().expect("it works");
         let roots = self.authority.bundle().borrow().pem.clone();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
-            .tls_certs_only(reqwest::Certificate::from_pem_bundle(roots.as_bytes()).unwrap())
+            .tls_certs_only(reqwest::Certificate::from_pem_bundle(roots.as_bytes()).expect("it works"))
             .resolve(&self.host, self.address)
             .build()
-            .unwrap();
+            .expect("it works");
         let url = format!("https://{}:{}{PATH}", self.host, self.address.port());
         let request = client.post(url).bearer_auth(token).json(&EnrollRequest { csr });
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        let answer = request.send().await.expect("it works");
+        (answer.status().as_u16(), answer.text().await.expect("it works"))
     }
 
     pub(crate) async fn enrol(&self, token: &str) -> Enrolled {
-        let key = KeyPair::generate().unwrap();
+        let key = KeyPair::generate().expect("it works");
         let (status, body) = self.ask(token, &key).await;
         assert_eq!(status, 200, "{body}");
-        Enrolled { answer: serde_json::from_str(&body).unwrap(), key }
+        Enrolled { answer: serde_json::from_str(&body).expect("it works"), key }
     }
 
     /// Asserts that `token` gives no certificate, for a reason that holds `text`.
     pub(crate) async fn assert_refused(&self, token: &str, statuses: &[u16], text: &str) {
-        let (status, body) = self.ask(token, &KeyPair::generate().unwrap()).await;
+        let (status, body) = self.ask(token, &KeyPair::generate().expect("it works")).await;
         assert!(statuses.contains(&status) && body.contains(text), "{status} {body}");
     }
 }
 
 pub(crate) fn object<K: DeserializeOwned>(value: Value) -> K {
-    serde_json::from_value(value).unwrap()
+    serde_json::from_value(value).expect("it works")
 }
 
 pub(crate) fn pod_spec(account: &str) -> Value {
