@@ -48,7 +48,7 @@ fn breaks(before: &Value, now: &Value) -> Vec<String> {
         let new = versions(now).into_iter().find(|new| new["name"] == old["name"] && new["served"] == true);
         match new {
             Some(new) => {
-                schema(&old["schema"]["openAPIV3Schema"], &new["schema"]["openAPIV3Schema"], "", &mut found)
+                schema(&old["schema"]["openAPIV3Schema"], &new["schema"]["openAPIV3Schema"], "", &mut found);
             }
             None => found.push(format!("version {} is gone", old["name"])),
         }
