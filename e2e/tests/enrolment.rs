@@ -30,9 +30,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// URI and DNS names of a certificate.
 fn names(enrolled: &Enrolled) -> (Identity, Vec<String>) {
-    let der = CertificateDer::from_pem_slice(enrolled.answer.chain.as_bytes()).unwrap();
-    let (_, leaf) = X509Certificate::from_der(&der).unwrap();
-    let names = leaf.subject_alternative_name().unwrap().unwrap().value;
+    let der = CertificateDer::from_pem_slice(enrolled.answer.chain.as_bytes()).expect("it works");
+    let (_, leaf) = X509Certificate::from_der(&der).expect("it works");
+    let names = leaf.subject_alternative_name().expect("it works").expect("it works").value;
     let (mut uris, mut dns) = (Vec::new(), Vec::new());
     for name in &names.general_names {
         match name {
@@ -43,11 +43,11 @@ fn names(enrolled: &Enrolled) -> (Identity, Vec<String>) {
     }
     assert_eq!(uris.len(), 1, "{uris:?}");
     dns.sort();
-    (uris[0].parse().unwrap(), dns)
+    (uris[0].parse().expect("it works"), dns)
 }
 
 fn edge(site: &Site, node: &str, pod: &Pod) -> Identity {
-    let (collector, pod) = (format!("{}/zone1", site.namespace), pod.uid().unwrap());
+    let (collector, pod) = (format!("{}/zone1", site.namespace), pod.uid().expect("it works"));
     Identity::Edge { collector, node: node.to_owned(), pod }
 }
 
@@ -79,7 +79,7 @@ async fn an_aggregator_is_its_service_and_an_edge_of_the_collector_talks_to_it()
     let (identity, dns) = names(&aggregator);
     assert_eq!(
         identity.to_string(),
-        format!("weir://{}/zone1/aggregator/{}", site.namespace, pod.uid().unwrap())
+        format!("weir://{}/zone1/aggregator/{}", site.namespace, pod.uid().expect("it works"))
     );
     let wanted = ["", ".svc", ".svc.cluster.local"].map(|suffix| format!("{service}{suffix}"));
     assert_eq!(dns, [&["zone1-aggregator".to_owned()], &wanted[..]].concat());
@@ -103,29 +103,31 @@ async fn an_aggregator_is_its_service_and_an_edge_of_the_collector_talks_to_it()
 fn roots(enrolled: &Enrolled) -> Arc<RootCertStore> {
     let mut store = RootCertStore::empty();
     for root in CertificateDer::pem_slice_iter(enrolled.answer.bundle.as_bytes()) {
-        store.add(root.unwrap()).unwrap();
+        store.add(root.expect("it works")).expect("it works");
     }
     Arc::new(store)
 }
 
 fn credentials(enrolled: &Enrolled) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let chain = CertificateDer::from_pem_slice(enrolled.answer.chain.as_bytes()).unwrap();
+    let chain = CertificateDer::from_pem_slice(enrolled.answer.chain.as_bytes()).expect("it works");
     (vec![chain], PrivateKeyDer::Pkcs8(enrolled.key.serialize_der().into()))
 }
 
 /// Whether `server` and `client` accept each other as rustls judges it.
 async fn handshake(server: &Enrolled, name: &str, client: Option<&Enrolled>) -> bool {
-    let verifier = WebPkiClientVerifier::builder(roots(server)).build().unwrap();
+    let verifier = WebPkiClientVerifier::builder(roots(server)).build().expect("it works");
     let (chain, key) = credentials(server);
-    let accepting =
-        ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
+    let accepting = ServerConfig::builder()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)
+        .expect("it works");
     let asking = ClientConfig::builder().with_root_certificates(roots(client.unwrap_or(server)));
     let asking = match client.map(credentials) {
-        Some((chain, key)) => asking.with_client_auth_cert(chain, key).unwrap(),
+        Some((chain, key)) => asking.with_client_auth_cert(chain, key).expect("it works"),
         None => asking.with_no_client_auth(),
     };
     let (here, there) = tokio::io::duplex(16 << 10);
-    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let name = ServerName::try_from(name.to_owned()).expect("it works");
     let accept = TlsAcceptor::from(Arc::new(accepting)).accept(here);
     let connect = TlsConnector::from(Arc::new(asking)).connect(name, there);
     let (accepted, connected) = tokio::join!(accept, connect);
@@ -180,8 +182,8 @@ async fn a_deleted_pods_token_is_worth_nothing() {
     let token = site.token(&pod, AUDIENCE).await;
     port.enrol(&token).await;
     let pods = Api::<Pod>::namespaced(site.client.clone(), &site.namespace);
-    pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await.unwrap();
-    let gone = async || pods.get_opt(&pod.name_any()).await.unwrap().is_none().then_some(());
+    pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await.expect("it works");
+    let gone = async || pods.get_opt(&pod.name_any()).await.expect("it works").is_none().then_some(());
     eventually("the pod is gone", PATIENCE, gone).await;
     // The API server remembers its word on a token for ten seconds: then our own look finds no pod.
     port.assert_refused(&token, &[401, 403], "").await;
@@ -220,14 +222,14 @@ async fn a_deleted_or_damaged_secret_is_put_back_with_the_root_that_everyone_tru
     let start = site.cluster.audit().mark();
     let _port = site.open().await;
     let before = site.secret().await;
-    site.secrets().delete("weir-ca", &DeleteParams::default()).await.unwrap();
-    let back = async || site.secrets().get_opt("weir-ca").await.unwrap();
+    site.secrets().delete("weir-ca", &DeleteParams::default()).await.expect("it works");
+    let back = async || site.secrets().get_opt("weir-ca").await.expect("it works");
     eventually("the deleted Secret", PATIENCE, back).await;
     assert_eq!(site.secret().await, before);
 
     let damage = json!({"data": {"signing.key": ByteString(b"none".to_vec())}});
     let patch = Patch::Merge(&damage);
-    site.secrets().patch("weir-ca", &PatchParams::default(), &patch).await.unwrap();
+    site.secrets().patch("weir-ca", &PatchParams::default(), &patch).await.expect("it works");
     let whole = async || (site.secret().await == before).then_some(());
     eventually("the damaged Secret", PATIENCE, whole).await;
     assert_eq!(site.writes(start), ["create secrets", "create secrets", "update secrets"]);
@@ -253,7 +255,7 @@ async fn a_rotation_goes_on_under_a_new_leader_in_each_phase() {
         // Each step has a leader of its own: the one before is gone with all that it knew.
         let leader = site.authority(hasty()).await;
         let fleet = Fleet { since: start, running };
-        let took = async || leader.rotate(&fleet).await.unwrap();
+        let took = async || leader.rotate(&fleet).await.expect("it works");
         assert_eq!(eventually(&format!("{step:?}"), PATIENCE, took).await, step);
         let next = site.authority(hasty()).await;
         (next.state(), next.bundle().borrow().clone())
@@ -264,7 +266,7 @@ async fn a_rotation_goes_on_under_a_new_leader_in_each_phase() {
     let old = Running { bundle: "another".to_owned(), ..Running::default() };
     let waiting = site.authority(hasty()).await;
     let fleet = Fleet { since: start, running: std::slice::from_ref(&old) };
-    assert_eq!(waiting.rotate(&fleet).await.unwrap(), None, "one does not trust the new root yet");
+    assert_eq!(waiting.rotate(&fleet).await.expect("it works"), None, "one does not trust the new root yet");
 
     let follower = Running { bundle: both.hash.clone(), ..Running::default() };
     let (state, still) = lead(Step::Sign, std::slice::from_ref(&follower)).await;
@@ -280,7 +282,7 @@ async fn two_leaders_take_one_step() {
     let (one, two) = tokio::join!(site.authority(hasty()), site.authority(hasty()));
     let fleet = Fleet { since: Timestamp::now(), running: &[] };
     let (a, b) = tokio::join!(one.rotate(&fleet), two.rotate(&fleet));
-    let steps: Vec<_> = [a.unwrap(), b.unwrap()].into_iter().flatten().collect();
+    let steps: Vec<_> = [a.expect("it works"), b.expect("it works")].into_iter().flatten().collect();
     assert_eq!(steps, [Step::Publish], "the other one finds another resourceVersion");
     let (one, two) = (one.bundle(), two.bundle());
     let agree = async || {
