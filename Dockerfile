@@ -14,3 +14,9 @@ COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY weir-operator /weir-operator
 USER 65532:65532
 ENTRYPOINT ["/weir-operator"]
+
+# For `helm test` alone.
+FROM scratch AS flow-generator
+COPY flow-generator /flow-generator
+USER 65532:65532
+ENTRYPOINT ["/flow-generator"]

@@ -71,6 +71,7 @@ kind-up: ## Start a cluster in Docker with kind, three nodes, with the images lo
 	kind create cluster --name weir --config .ci/kind.yaml
 	kind load image-archive --name weir $(TARGET)/images/weir.tar
 	kind load image-archive --name weir $(TARGET)/images/weir-operator.tar
+	kind load image-archive --name weir $(TARGET)/images/flow-generator.tar
 
 kind-down: ## Take it down
 	kind delete cluster --name weir

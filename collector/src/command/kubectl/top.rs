@@ -77,8 +77,9 @@ fn table(bytes: &SeriesAnswer, packets: &SeriesAnswer, flows: &SeriesAnswer) -> 
         let cells = [value.map(|bytes| bytes * 8.0), of(&packets, &channel), of(&flows, &channel)];
         table.add_row([channel].into_iter().chain(cells.map(scaled)));
     }
-    for column in 1..4 {
-        if let Some(column) = table.column_mut(column) {
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if place > 0 {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -135,10 +136,10 @@ mod tests {
         let packets =
             answer(&[("dns", &[Some(10.0), None, Some(20.0)]), ("http", &[Some(1.0), None, None])], &covered);
         let expected = "\
- CHANNEL  BITS/S  PACKETS/S  FLOWS/S
- http      8.00M       0.10        -
- dns         800       1.50        -
- x             -          -        -
+CHANNEL  BITS/S  PACKETS/S  FLOWS/S
+http      8.00M       0.10        -
+dns         800       1.50        -
+x             -          -        -
 ";
         assert_eq!(table(&bytes, &packets, &answer(&[], &covered)), expected);
     }
