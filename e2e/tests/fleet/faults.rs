@@ -32,7 +32,7 @@ async fn a_killed_aggregator_and_replaced_edges_lose_nothing_and_count_nothing_t
     }
     place.condition("FlowCollector", "zone1", "Ready", "True").await;
     place.counts(&place.door("zone1"), "all", "c", 4_000).await;
-    // New pods on the same nodes find the folders of the old ones.
+    // At its end an edge ships what it has; a new one begins with an empty folder.
     for (edge, _) in pods(&place, "edge") {
         let _ = place.cluster.kubectl(&["-n", &place.namespace, "delete", "pod", &edge]);
     }

@@ -226,7 +226,8 @@ pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Re
     }
 }
 
-/// A collector with a NetFlow listener on a port of its own, whose series end with its pod: no provisioner is here.
+/// A collector with a NetFlow listener on a port of its own. Its data end with its pods: there is no provisioner here,
+/// and the nodes share the folders of one machine.
 pub(crate) fn collector(name: &str, port: u16) -> String {
     format!(
         "apiVersion: weir.dev/v1alpha1
@@ -235,7 +236,7 @@ metadata: {{name: {name}}}
 spec:
   listeners: [{{name: netflow, protocol: NetFlow, port: {port}}}]
   slotLength: 1s
-  edge: {{resources: {{requests: {{cpu: 10m, memory: 32Mi}}}}}}
+  edge: {{storage: {{type: EmptyDir}}, resources: {{requests: {{cpu: 10m, memory: 32Mi}}}}}}
   aggregator: {{storage: {{type: EmptyDir}}, resources: {{requests: {{cpu: 10m, memory: 32Mi}}}}}}
 "
     )
