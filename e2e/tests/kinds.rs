@@ -259,6 +259,8 @@ async fn kubectl_explains_every_field_of_a_spec_and_status() {
     let cluster = ControlPlane::shared();
     cluster.install_crds().await;
     let exposure = cluster.kubectl(&["explain", "flowcollectors.spec.exposure.type"]);
+    // kubectl breaks lines where it likes.
+    let exposure = exposure.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         exposure.contains("ENUM:") && exposure.contains("Pod Security level is privileged"),
         "{exposure}"
