@@ -182,6 +182,8 @@ fn iana(element: u16) -> &'static [Rule] {
         153 => (TimeEnd, Milliseconds, First), 155 => (TimeEnd, Ntp, Else(1)), 157 => (TimeEnd, Ntp, Else(2)),
         151 => (TimeEnd, Seconds, Else(3)), 159 => (TimeEnd, Before, Else(4)), 21 => (TimeEnd, Uptime, Else(5)),
         323 => (TimeStart, Milliseconds, Else(6)) (TimeEnd, Milliseconds, Else(6)),
+        324 => (TimeStart, Ntp, Else(7)) (TimeEnd, Ntp, Else(7)), 325 => (TimeStart, Ntp, Else(8)) (TimeEnd, Ntp, Else(8)),
+        322 => (TimeStart, Seconds, Else(9)) (TimeEnd, Seconds, Else(9)),
         // l2
         56 => (SrcMac, Mac, First), 57 => (DstMac, Mac, First), 80 => (InDstMac, Mac, First),
         81 => (OutSrcMac, Mac, First),

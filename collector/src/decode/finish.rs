@@ -6,6 +6,9 @@ use super::program::{Families, IPV4, IPV6, Program};
 use super::records::Records;
 use crate::flow::{Batch, Column, Mask, Run, TimeFrom};
 
+/// Who tells of a longer uptime has no idea when it started.
+const TEN_YEARS_MS: u64 = 10 * 366 * 86_400_000;
+
 /// Completes the rows of a set, all but their sampling rate.
 pub(super) fn finish(
     program: &Program,
@@ -141,7 +144,7 @@ fn from_init(program: &Program, records: Records<'_>, clock: &Clock, batch: &mut
         let (start, end) = (raw(Column::TimeStart), raw(Column::TimeEnd));
         let init = times.init.map(|place| records.number(place, record)).or(clock.init_ms);
         let (start, end) = match init {
-            Some(init) => (init.saturating_add(start), init.saturating_add(end)),
+            Some(init) => (since(init, start, clock.export_ms), since(init, end, clock.export_ms)),
             None if times.uptime_start && times.uptime_end => {
                 let lasted = u64::from((end as u32).wrapping_sub(start as u32));
                 (clock.export_ms.saturating_sub(lasted), clock.export_ms)
@@ -154,6 +157,19 @@ fn from_init(program: &Program, records: Records<'_>, clock: &Clock, batch: &mut
         if times.uptime_end {
             set(batch.u64s_mut(Column::TimeEnd), row, end);
         }
+    }
+}
+
+/// The time of an uptime. Its counter wraps after 49.7 days, below 0 too for what began before the exporter did: of
+/// the times that it can mean, the one nearest to the export, unless the start is told wrong by years.
+fn since(init: u64, uptime: u64, export_ms: u64) -> u64 {
+    let plausible = export_ms.checked_sub(init).is_some_and(|up| up < TEN_YEARS_MS);
+    match u32::try_from(uptime) {
+        Ok(uptime) if plausible => {
+            let now = export_ms.wrapping_sub(init) as u32;
+            export_ms.saturating_add_signed(uptime.wrapping_sub(now).cast_signed().into())
+        }
+        _ => init.saturating_add(uptime),
     }
 }
 

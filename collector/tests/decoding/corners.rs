@@ -86,6 +86,7 @@ const CORNERS: &[(&str, &[&str])] = &[
         "time: the uptime wraps",
         &[
             "uptimes_before_the_counter_wrapped_are_in_the_past",
+            "uptimes_in_ipfix_wrap_after_49_days_and_below_the_start_of_the_system",
             "uptime_wraps_and_records_younger_than_the_header_keep_their_time",
             "the_uptime_of_a_v9_exporter_that_goes_on_may_wrap_while_the_edge_is_down",
         ],

@@ -90,6 +90,18 @@ fn uptimes_in_ipfix_count_from_the_start_of_the_system_that_options_told() {
 }
 
 #[test]
+fn uptimes_in_ipfix_wrap_after_49_days_and_below_the_start_of_the_system() {
+    let fields = [(160, 8, 0), (22, 4, 0), (21, 4, 0)];
+    let days = 60 * 86_400_000;
+    let up = |ago: u64| (days - ago) % (1 << 32);
+    let init = EXPORT_MS - days;
+    ipfix(&fields, &[init, up(9000), up(2000)], EXPORT_MS - 9000, EXPORT_MS - 2000);
+    // softflowd counts from its own start, and reads packets from a file that are older.
+    let before = (1 << 32) - 5000;
+    ipfix(&fields, &[EXPORT_MS - 1000, before, 500], EXPORT_MS - 6000, EXPORT_MS - 500);
+}
+
+#[test]
 fn uptimes_in_ipfix_without_a_start_of_the_system_end_at_the_export() {
     ipfix(UP, &[0xffff_fff0, 0x10], EXPORT_MS - 32, EXPORT_MS);
     ipfix(&[(22, 4, 0)], &[77], EXPORT_MS, EXPORT_MS);
@@ -114,6 +126,11 @@ fn a_duration_beside_both_times_changes_neither() {
 #[test]
 fn the_time_of_an_event_is_its_start_and_end() {
     ipfix(&[(323, 8, 0), (233, 1, 0)], &[EXPORT_MS - 7, 2], EXPORT_MS - 7, EXPORT_MS - 7);
+    let quarter = (u64::from(EXPORTED) + 2_208_988_800) << 32 | 0x4000_0000;
+    for element in [324, 325] {
+        ipfix(&[(element, 8, 0)], &[quarter], EXPORT_MS + 250, EXPORT_MS + 250);
+    }
+    ipfix(&[(322, 4, 0)], &[u64::from(EXPORTED) - 3], EXPORT_MS - 3000, EXPORT_MS - 3000);
 }
 
 #[test]

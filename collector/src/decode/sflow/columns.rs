@@ -7,6 +7,8 @@ use crate::flow::{Batch, Column, ColumnSet, Run};
 /// Discarded, reason unknown (information element 89).
 const DISCARDED: u8 = 128;
 
+const MPLS_TOP_LABEL_PREFIX_LENGTH: u16 = 91;
+const PSEUDO_WIRE_ID: u16 = 237;
 const LAYER_2_SEGMENT_ID: u16 = 351;
 
 /// Writes samples of one kind to the rows of `run`, and says in it which columns they carry.
@@ -24,7 +26,7 @@ pub(super) fn write(samples: &[Sample], run: &mut Run, batch: &mut Batch) {
     always(samples, run, batch);
     packet::write(&samples.iter().map(|sample| &sample.packet), &rows, any, batch);
     route(samples, &rows, any, batch);
-    networks(samples, &rows, batch);
+    extras(samples, &rows, batch);
     for column in run.sparse.iter() {
         let valid = batch.valid_mut(column);
         for (row, sample) in rows.clone().zip(samples) {
@@ -84,15 +86,21 @@ fn route(samples: &[Sample], rows: &std::ops::Range<usize>, any: ColumnSet, batc
     each!(any, batch, rows, samples, u16s_mut, XlateDstPort, s => s.xlate_dst_port);
 }
 
-/// The virtual networks, as the information element that stands for them: its first byte, the kind of network, is
-/// not known (RFC 8158, 5.1).
-fn networks(samples: &[Sample], rows: &std::ops::Range<usize>, batch: &mut Batch) {
+/// What has no column, as the information elements that stand for it. Of a virtual network's the first byte, its kind,
+/// is not known (RFC 8158, 5.1).
+fn extras(samples: &[Sample], rows: &std::ops::Range<usize>, batch: &mut Batch) {
     if !batch.keeps_extras() {
         return;
     }
     for (row, sample) in rows.clone().zip(samples) {
         if let Some(network) = sample.network {
             batch.keep_extra(row, 0, LAYER_2_SEGMENT_ID, &u64::from(network).to_be_bytes());
+        }
+        if let Some(circuit) = sample.circuit {
+            batch.keep_extra(row, 0, PSEUDO_WIRE_ID, &circuit.to_be_bytes());
+        }
+        if let Some(length) = sample.class_length {
+            batch.keep_extra(row, 0, MPLS_TOP_LABEL_PREFIX_LENGTH, &[length]);
         }
     }
 }

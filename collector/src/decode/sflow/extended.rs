@@ -15,6 +15,8 @@ const USER: u32 = 1004;
 const URL: u32 = 1005;
 const MPLS: u32 = 1006;
 const NAT: u32 = 1007;
+const MPLS_VC: u32 = 1009;
+const MPLS_LDP_FEC: u32 = 1011;
 const VLAN_TUNNEL: u32 = 1012;
 const NAT_PORT: u32 = 1020;
 const IPV4_TUNNEL_EGRESS: u32 = 1023;
@@ -42,6 +44,8 @@ impl Sample {
             MPLS => self.label_stack(body),
             NAT => self.translation(body),
             NAT_PORT => self.translated_ports(body),
+            MPLS_VC => self.virtual_circuit(body),
+            MPLS_LDP_FEC => self.forwarding_class(body),
             VLAN_TUNNEL => self.vlan_tunnel(body),
             IPV4_TUNNEL_INGRESS => self.around::<4>(true, body),
             IPV4_TUNNEL_EGRESS => self.around::<4>(false, body),
@@ -178,6 +182,19 @@ impl Sample {
                 self.packet.present.insert(column);
             }
         }
+        Some(())
+    }
+
+    /// The name, the number and the class of service of a virtual circuit.
+    fn virtual_circuit(&mut self, body: &mut Reader<'_>) -> Option<()> {
+        let _name = string(body)?;
+        self.circuit = Some(body.u32()?);
+        Some(())
+    }
+
+    /// The length of the prefix for which LDP gave out the label.
+    fn forwarding_class(&mut self, body: &mut Reader<'_>) -> Option<()> {
+        self.class_length = Some(u8::try_from(body.u32()?).ok()?);
         Some(())
     }
 

@@ -54,6 +54,9 @@ pub(super) struct Sample {
     pub(super) http_host: TextRef,
     /// The virtual network; it has no column.
     pub(super) network: Option<u32>,
+    /// The virtual circuit over MPLS, and the length of the prefix that its label stands for; they have none either.
+    pub(super) circuit: Option<u32>,
+    pub(super) class_length: Option<u8>,
     /// VLANs of the tags that were taken off: the outer and the second.
     pub(super) stripped: Option<(u16, Option<u16>)>,
     /// The switch knows the VLAN that the packet came in.
@@ -150,6 +153,7 @@ impl Sample {
         self.raw = false;
         self.described = false;
         self.network = None;
+        (self.circuit, self.class_length) = (None, None);
         self.stripped = None;
         self.switched = false;
         self.skipped = 0;

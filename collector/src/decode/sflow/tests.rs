@@ -54,7 +54,7 @@ fn frame() -> Vec<u8> {
 /// Decodes a payload with a new decoder: the rows as JSON, and what the stream counted.
 fn decode(payload: &[u8]) -> (Vec<serde_json::Value>, Option<StreamCounts>) {
     let mut decoder = Decoder::new(Limits::default());
-    let mut batch = Batch::default();
+    let mut batch = Batch::with_extras();
     let datagram = Datagram {
         listener: 0,
         accepts: Accepts::Auto,

@@ -155,11 +155,22 @@ fn a_packet_routed_by_segments_shows_its_path() {
 }
 
 #[test]
+fn a_virtual_circuit_and_the_prefix_of_a_label_are_kept_by_the_elements_that_mean_them() {
+    let circuit = tagged(1009, &[text("customer-a"), words(&[4_000_000_007, 5])].concat());
+    let class = tagged(1011, &words(&[24]));
+    assert_has(
+        &beside_the_frame(&[circuit, class]),
+        json!({"extra": {"pseudoWireId": 4_000_000_007_u32, "mplsTopLabelPrefixLength": 24}}),
+    );
+    assert_has(&beside_the_frame(&[tagged(1011, &words(&[300]))]), json!({"extra": null}));
+}
+
+#[test]
 fn a_record_that_has_no_column_or_is_too_short_costs_nothing_but_itself() {
     let header = raw(1, 1058, 4, &frame());
-    // MPLS tunnel, VC, FTN and FEC, decapsulation, a vendor's; then each that is read, cut by its last word.
-    let unread = [1008, 1009, 1010, 1011, 1027, 1028, 1037, 4413 << 12 | 1];
-    let short: [(u32, &[u32]); 12] = [
+    // MPLS tunnel and FTN, MACs of a tunnel, decapsulation, a vendor's; then each that is read, cut by its last word.
+    let unread = [1008, 1010, 1021, 1022, 1027, 1028, 1037, 4413 << 12 | 1];
+    let short: [(u32, &[u32]); 14] = [
         (1001, &[1, 0, 2]),
         (1002, &[1, 0xc000_0201, 24]),
         (1003, &[1, 0xc000_0202, 64_511, 64_500, 64_501, 1, 2, 5, 64_496]),
@@ -167,6 +178,8 @@ fn a_record_that_has_no_column_or_is_too_short_costs_nothing_but_itself() {
         (1005, &[1, 4, 0x6161_6161]),
         (1006, &[1, 1, 2, 1]),
         (1007, &[1, 0xcb00_7101, 1]),
+        (1009, &[4, 0x6161_6161]),
+        (1011, &[]),
         (1012, &[2, 1]),
         (1020, &[1]),
         (1024, &[1500, 47, 0xcb00_7101]),
@@ -181,7 +194,7 @@ fn a_record_that_has_no_column_or_is_too_short_costs_nothing_but_itself() {
         .collect();
     let (lines, counts) = decode(&datagram(1, &[flow(3, 1, 3, 4, &records)]));
     let counts = counts.unwrap();
-    assert_eq!((counts.records, counts.skipped_records, counts.undecodable.len()), (1, 20, 0));
+    assert_eq!((counts.records, counts.skipped_records, counts.undecodable.len()), (1, 22, 0));
     assert_eq!(lines[0], one(flow(3, 1, 3, 4, &[header])));
 }
 
