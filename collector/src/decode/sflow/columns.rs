@@ -8,7 +8,7 @@ use crate::flow::{Batch, Column, ColumnSet, Run};
 const DISCARDED: u8 = 128;
 
 const MPLS_TOP_LABEL_PREFIX_LENGTH: u16 = 91;
-const PSEUDO_WIRE_ID: u16 = 237;
+const PSEUDO_WIRE_ID: u16 = 249;
 const LAYER_2_SEGMENT_ID: u16 = 351;
 
 /// Writes samples of one kind to the rows of `run`, and says in it which columns they carry.
