@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crds::collector::FlowCollector;
 use crds::config::Fleet;
 use crds::config::cluster::ClusterConfig;
+use crds::config::target::ExportConfig;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ObjectMeta;
 use kube::core::DynamicObject;
@@ -76,7 +77,7 @@ pub fn build(
     objects.extend(monitor.map(|wanted| monitor::service_monitor(&ground, wanted)));
     objects.extend(aggregator::claim(&ground, observed.workloads.claim.as_ref())?);
     objects.push(aggregator::deployment(&ground, &hashes.1));
-    objects.push(edge::daemon_set(&ground, &hashes.0));
+    objects.push(edge::daemon_set(&ground, &hashes.0, needs_relay(verdict)));
     Ok(Built { objects, image: ground.image })
 }
 
@@ -192,6 +193,15 @@ impl<'a> Ground<'a> {
             block_owner_deletion: Some(true),
         }
     }
+}
+
+/// Whether a target wants datagrams in the exporters' names: the one thing that an edge may not do itself.
+fn needs_relay(verdict: &Verdict) -> bool {
+    let running = verdict.targets.iter().filter_map(|target| target.runs.as_ref());
+    running.into_iter().any(|running| match &running.target.export {
+        ExportConfig::Replicate(replicate) => replicate.preserve_source,
+        ExportConfig::Kafka(_) => false,
+    })
 }
 
 fn allowed_class(path: &str, class: Option<&str>, options: &Options) -> Result<(), Refusal> {

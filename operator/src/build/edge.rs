@@ -20,8 +20,8 @@ use crate::kind::Kind;
 /// So many edges are replaced at once.
 const UNAVAILABLE: &str = "10%";
 
-/// The DaemonSet.
-pub(super) fn daemon_set(ground: &Ground<'_>, hash: &str) -> Desired {
+/// The DaemonSet; with a relay where a target wants datagrams in the exporters' names.
+pub(super) fn daemon_set(ground: &Ground<'_>, hash: &str, relay: bool) -> Desired {
     let set = DaemonSet {
         metadata: ground.meta("edge", "edge"),
         spec: DaemonSetSpec {
@@ -29,7 +29,7 @@ pub(super) fn daemon_set(ground: &Ground<'_>, hash: &str) -> Desired {
                 match_labels: Some(ground.selector("edge")),
                 ..LabelSelector::default()
             },
-            template: pod::template(ground, "edge", hash, pod_spec(ground)),
+            template: pod::template(ground, "edge", hash, pod_spec(ground, relay)),
             update_strategy: Some(DaemonSetUpdateStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDaemonSet {
@@ -44,18 +44,28 @@ pub(super) fn daemon_set(ground: &Ground<'_>, hash: &str) -> Desired {
     Desired::new(Kind::DaemonSet, &set)
 }
 
-fn pod_spec(ground: &Ground<'_>) -> PodSpec {
+fn pod_spec(ground: &Ground<'_>, relay: bool) -> PodSpec {
     let host_network = ground.cluster.exposure == ExposureConfig::HostNetwork;
     let user = user(ground);
     let mut volumes = pod::volumes(ground, "edge");
     volumes.push(data(ground));
+    let mut containers = vec![edge(ground)];
+    if relay {
+        containers[0].volume_mounts.get_or_insert_default().push(socket());
+        containers.push(relay_container(ground));
+        volumes.push(Volume {
+            name: "run".to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource { medium: Some("Memory".to_owned()), ..Default::default() }),
+            ..Volume::default()
+        });
+    }
     let spec = PodSpec {
         host_network: Some(true).filter(|_| host_network),
         // The cluster's names are not known on the node's network otherwise.
         dns_policy: Some(if host_network { "ClusterFirstWithHostNet" } else { "ClusterFirst" }.to_owned()),
         security_context: Some(pod::security(user)),
         init_containers: ground.host_path.is_some().then(|| vec![folder(ground, user)]),
-        containers: vec![edge(ground)],
+        containers,
         volumes: Some(volumes),
         ..PodSpec::default()
     };
@@ -95,6 +105,30 @@ fn edge(ground: &Ground<'_>) -> Container {
 }
 
 /// An edge that has started collects, also while operator or aggregator are away: that is no reason to start it anew.
+/// Sends what edges replicate with `preserveSource`. Only root may have a raw socket: a container for that alone, whose
+/// socket the edge's group may open.
+fn relay_container(ground: &Ground<'_>) -> Container {
+    let capabilities =
+        Capabilities { drop: Some(vec!["ALL".to_owned()]), add: Some(vec!["NET_RAW".to_owned()]) };
+    let arguments = ["relay".to_owned(), "--log-format=json".to_owned()].to_vec();
+    Container {
+        security_context: Some(SecurityContext {
+            run_as_user: Some(0),
+            run_as_group: Some(USER),
+            run_as_non_root: Some(false),
+            capabilities: Some(capabilities),
+            ..pod::no_rights()
+        }),
+        volume_mounts: Some(vec![socket()]),
+        ..pod::container(ground, "relay", arguments)
+    }
+}
+
+/// Where the relay's socket is.
+fn socket() -> VolumeMount {
+    VolumeMount { name: "run".to_owned(), mount_path: "/run/weir".to_owned(), ..VolumeMount::default() }
+}
+
 fn probe(more: &[&str], period_seconds: i32, failure_threshold: i32) -> Probe {
     let command =
         ["/weir", "health", "--data", DATA].iter().chain(more).map(|&word| word.to_owned()).collect();

@@ -159,6 +159,23 @@ fn a_service_monitor_is_made_where_the_cluster_knows_the_kind_and_it_is_wanted()
 }
 
 #[test]
+fn a_target_that_keeps_the_exporters_addresses_brings_the_relay_and_no_other_does() {
+    let containers = |preserve: bool| -> Vec<String> {
+        let text = format!(
+            "{{apiVersion: weir.dev/v1alpha1, kind: ExportTarget, metadata: {{namespace: net, name: t, uid: u-t, generation: 1}}, spec: {{type: Replicate, replicate: {{preserveSource: {preserve}, destinations: [{{address: 192.0.2.9, port: 2055}}]}}}}}}"
+        );
+        let mut observed = observed(collector("{}"), Vec::new());
+        observed.targets = vec![(serde_yaml::from_str(&text).unwrap(), Ok(Default::default()))];
+        let built = built(&observed).unwrap();
+        let spec = &of(&built, Kind::DaemonSet, "zone1-edge")["spec"]["template"]["spec"];
+        let containers = spec["containers"].as_array().unwrap();
+        containers.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(containers(false), ["edge"]);
+    assert_eq!(containers(true), ["edge", "relay"]);
+}
+
+#[test]
 fn a_volume_grows_and_does_not_shrink() {
     let claim: PersistentVolumeClaim =
         serde_yaml::from_str("{spec: {resources: {requests: {storage: 10Gi}}}}").unwrap();
