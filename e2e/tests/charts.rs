@@ -93,8 +93,10 @@ fn the_same_values_render_to_the_same_bytes() {
     for variant in VARIANTS {
         assert_eq!(template(variant), template(variant));
     }
-    for path in fs::read_dir(chart::root().join("charts/weir/templates")).unwrap() {
-        let text = fs::read_to_string(path.unwrap().path()).unwrap();
+    let templates = chart::root().join("charts/weir/templates");
+    let files = [templates.clone(), templates.join("tests")].map(|folder| fs::read_dir(folder).unwrap());
+    for path in files.into_iter().flatten().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        let text = fs::read_to_string(path).unwrap();
         for word in
             ["lookup", "rand", "genCA", "genSelfSigned", "genPrivateKey", "genSigned", "now ", "uuidv4"]
         {

@@ -94,7 +94,7 @@ impl Applier {
         let applied = applied.map_err(|source| error(&desired.place, source))?;
         let version = applied.resource_version();
         if kind.is_owned() {
-            self.cache.put(*kind, applied);
+            self.cache.put_answer(*kind, applied);
         }
         self.lock().insert(desired.place.clone(), (hash, version));
         Ok(true)

@@ -42,13 +42,22 @@ pub struct Cache(Arc<RwLock<BTreeMap<Place, Arc<DynamicObject>>>>);
 
 impl Cache {
     /// An object that is new or changed.
-    pub fn put(&self, kind: Kind, mut object: DynamicObject) -> Option<Arc<DynamicObject>> {
-        object.metadata.managed_fields = None;
-        if kind == Kind::Pod {
-            slim(&mut object);
-        }
-        let place = Place::of(kind, &object);
+    pub fn put(&self, kind: Kind, object: DynamicObject) -> Option<Arc<DynamicObject>> {
+        let (place, object) = kept(kind, object);
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(place, Arc::new(object))
+    }
+
+    /// An object as a request's answer had it. A watch may have seen a newer one before the answer came, and would not
+    /// tell of it again.
+    pub fn put_answer(&self, kind: Kind, object: DynamicObject) {
+        let (place, object) = kept(kind, object);
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let known = all.get(&place);
+        let older =
+            known.is_some_and(|known| known.uid() == object.uid() && version(known) > version(&object));
+        if !older {
+            all.insert(place, Arc::new(object));
+        }
     }
 
     /// An object that is gone.
@@ -102,6 +111,21 @@ impl Cache {
     }
 }
 
+/// What is kept of an object, and where it lies.
+fn kept(kind: Kind, mut object: DynamicObject) -> (Place, DynamicObject) {
+    object.metadata.managed_fields = None;
+    if kind == Kind::Pod {
+        slim(&mut object);
+    }
+    (Place::of(kind, &object), object)
+}
+
+/// Versions of one object grow (Kubernetes API concepts, "Resource versions"); one that is no number is as old as can
+/// be.
+fn version(object: &DynamicObject) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
 /// An object as its type.
 ///
 /// # Errors
@@ -124,6 +148,25 @@ fn slim(pod: &mut DynamicObject) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_comes_late_does_not_hide_what_the_watch_has_seen() {
+        let cache = Cache::default();
+        let of = |version: &str| {
+            let mut object = object("a", "x");
+            object.metadata.resource_version = Some(version.to_owned());
+            object
+        };
+        let place = Place::new(Kind::ConfigMap, "a", "x");
+        let known = || cache.get(&place).unwrap().resource_version().unwrap();
+        cache.put(Kind::ConfigMap, of("99"));
+        cache.put_answer(Kind::ConfigMap, of("100"));
+        assert_eq!(known(), "100");
+        cache.put_answer(Kind::ConfigMap, of("99"));
+        assert_eq!(known(), "100");
+        cache.put(Kind::ConfigMap, of("99"));
+        assert_eq!(known(), "99", "the watch is right: what is newer follows");
+    }
 
     fn object(namespace: &str, name: &str) -> DynamicObject {
         let mut object = DynamicObject::new(name, &Kind::ConfigMap.resource());

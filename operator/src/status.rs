@@ -41,7 +41,7 @@ pub async fn write(
     let parameters = PatchParams::apply(MANAGER).force();
     match applier.api(place).patch_status(&place.name, &parameters, &Patch::Apply(&patch)).await {
         Ok(written) => {
-            cache.put(place.kind, written);
+            cache.put_answer(place.kind, written);
             Ok(true)
         }
         // Gone, or made anew under the same name: the next event tells.

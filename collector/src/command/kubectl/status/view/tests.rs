@@ -29,7 +29,7 @@ fn exporter(records: u64, missing: i64, undecodable: u64) -> Value {
     json!({
         "listener": "netflow", "exporter": "192.0.2.1", "port": 2055, "protocol": "netflow9", "domain": 0,
         "edge": "node-a", "source": "peer1", "unit": "packets", "sequence": "standard", "lastSeen": 0,
-        "datagrams": 1, "bytes": 1, "templates": 1, "unknownTemplateSets": 0, "recordsReceived": records,
+        "datagrams": 1, "bytes": 1, "templates": 1, "templateChanges": 0, "templateConflicts": 0, "unknownTemplateSets": 0, "recordsReceived": records,
         "records": records, "optionsRecords": 0, "undecodable": {"malformed": undecodable},
         "waiting": {"records": 0, "sets": 0, "bytes": 0}, "faults": {}, "uncountedSets": 0, "uncountedBytes": 0,
         "received": 1, "inferred": 0, "duplicates": 0, "reordered": 0, "restarts": 0,
@@ -73,7 +73,7 @@ fn state() -> State {
         "exporters": [exporter(900, 100, 3), exporter(0, 0, 0)],
         "listeners": [listener("node-a", 7), listener("node-b", 1)],
         "edges": [{"edge": "node-a", "spool": "", "block": 4, "made": 58_000, "generation": "", "droppedBlocks": 0,
-                   "droppedRecords": 0}],
+                   "droppedRecords": 0, "dropped": {}}],
         "sources": none,
     }));
     State {
