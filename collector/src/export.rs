@@ -187,7 +187,7 @@ impl Table {
                 let running = Running { config: target.export.clone(), account, output };
                 self.running.insert(target.name.clone(), running);
             }
-            Err(cause) => error!(target = target.name, %cause, "cannot start a thread: nothing is exported"),
+            Err(cause) => error!(export = target.name, %cause, "cannot start a thread: nothing is exported"),
         }
     }
 }

@@ -99,7 +99,7 @@ impl Writer {
         }
         if self.producer.is_some() {
             info!(
-                target = self.account.name(),
+                export = self.account.name(),
                 "connects anew: a secret has changed, or the producer failed"
             );
         }
@@ -227,11 +227,11 @@ impl ClientContext for Told {
         if condition != "Unreachable" || !self.account.is_ailing() {
             self.account.ailing(condition, reason.to_owned());
         }
-        debug!(target = self.account.name(), %error, reason, "Kafka");
+        debug!(export = self.account.name(), %error, reason, "Kafka");
     }
 
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
-        debug!(target = self.account.name(), facility, message, "librdkafka");
+        debug!(export = self.account.name(), facility, message, "librdkafka");
     }
 }
 
