@@ -1,7 +1,7 @@
 //! The hot configuration: the newest complete one, from wherever it can be had.
 //!
-//! In a cluster the API tells of changes at once ([`watch`]); the mounted files ([`mount`]) are there at a cold start,
-//! and while the API cannot be reached; what ran last is kept on disk ([`kept`]), so that an edge that starts while
+//! In a cluster the API tells of changes at once (`watch`); the mounted files (`mount`) are there at a cold start,
+//! and while the API cannot be reached; what ran last is kept on disk (`kept`), so that an edge that starts while
 //! both are away goes on with it. What is incomplete waits, what is damaged is reported and changes nothing.
 
 mod fit;

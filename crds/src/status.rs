@@ -102,7 +102,7 @@ pub struct ListenerStatus {
     /// UDP or TCP.
     pub transport: Transport,
 
-    /// Address and port, such as 192.0.2.1:2055 or [2001:db8::1]:2055; at most ten of them.
+    /// Address and port, such as `192.0.2.1:2055` or `[2001:db8::1]:2055`; at most ten of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = ADDRESSES_PER_LISTENER), inner(length(max = 300)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
