@@ -119,11 +119,11 @@ impl Walk {
                 self.unique(items, path, |item| item.text().map(|text| (text.to_owned(), item.at)));
             }
             Some("map") => {
-                let key = schema["x-kubernetes-list-map-keys"][0].as_str().unwrap_or_default().to_owned();
-                self.unique(items, path, |item| {
-                    let value = item.get(&key)?;
-                    Some((value.text()?.to_owned(), value.at))
-                });
+                let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"]
+                    .as_array()
+                    .map(|keys| keys.iter().filter_map(Value::as_str).collect())
+                    .unwrap_or_default();
+                self.unique(items, path, |item| of_keys(item, &keys));
             }
             _ => {}
         }
@@ -144,6 +144,14 @@ impl Walk {
             }
         }
     }
+}
+
+/// What tells an entry of a list map from the others: the values of all its keys, at the first one's place.
+fn of_keys(item: &Node, keys: &[&str]) -> Option<(String, Position)> {
+    let values: Vec<&Node> = keys.iter().filter_map(|key| item.get(key)).collect();
+    let texts: Option<Vec<&str>> = values.iter().map(|value| value.text()).collect();
+    let complete = values.len() == keys.len();
+    Some((texts?.join(":"), values.first()?.at)).filter(|_| complete)
 }
 
 fn is_required(schema: &Value, name: &str) -> bool {
