@@ -1,4 +1,4 @@
-// What exporters taught, on the page: option tables, templates that change, and the counters of interfaces.
+// What exporters tell of themselves, on the page: the counters of their interfaces, and how the listeners stand.
 
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -25,46 +25,12 @@ afterAll(async () => {
   await weir?.close();
 });
 
-function words(...values: number[]): Buffer {
-  const bytes = Buffer.alloc(values.length * 2);
-  values.forEach((value, at) => {
-    bytes.writeUInt16BE(value, at * 2);
-  });
-  return bytes;
-}
-
 function longs(...values: number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4);
   values.forEach((value, at) => {
     bytes.writeUInt32BE(value >>> 0, at * 4);
   });
   return bytes;
-}
-
-function set(id: number, ...parts: Buffer[]): Buffer {
-  const body = Buffer.concat(parts);
-  return Buffer.concat([words(id, body.length + 4), body]);
-}
-
-const now = () => Math.floor(Date.now() / 1000);
-
-function netflow9(packet: number, sets: Buffer[], records: number): Buffer {
-  return Buffer.concat([words(9, records), longs(1000, now(), packet, 7), ...sets]);
-}
-
-/** Options: the name (82) and description (83) of interface 10, and the rate of sampler 3. */
-function options(packet: number): Buffer {
-  const names = set(1, words(300, 4, 8, 2, 4, 82, 8, 83, 11), Buffer.alloc(2));
-  const sampler = set(1, words(301, 4, 8, 1, 4, 48, 2, 50, 4), Buffer.alloc(2));
-  const name = set(300, longs(10), Buffer.from('Gi0/0/1\0'), Buffer.from('to the core'), Buffer.alloc(1));
-  const rate = set(301, longs(0), words(3), longs(512), Buffer.alloc(2));
-  return netflow9(packet, [names, sampler, name, rate], 4);
-}
-
-/** Template 400 with these fields, 4 bytes each. */
-function template(packet: number, ...elements: number[]): Buffer {
-  const fields = elements.flatMap((element) => [element, 4]);
-  return netflow9(packet, [set(0, words(400, elements.length, ...fields))], 1);
 }
 
 /** A generic counter sample of interface 3: 1 Gbit/s, up, so many octets received and sent. */
@@ -86,20 +52,6 @@ async function cells(name: string, row: string): Promise<Record<string, string>>
   const texts = (await line?.locator('th, td').allInnerTexts()) ?? [];
   return Object.fromEntries(titles.map((title, at) => [title, texts[at]?.replace(/\s+/g, ' ').trim() ?? '']));
 }
-
-it('shows names and rates that option tables told, and templates that changed', async () => {
-  await weir.sendRaw('netflow', [options(1), template(2, 8, 12), template(3, 8, 12, 1)]);
-  watched = await open(browser, `${weir.url}/?page=exporters`);
-  await expect
-    .poll(() => cells('Templates, rates and names', 'netflow9'), POLL)
-    .toMatchObject({
-      Exporter: expect.stringContaining('netflow9, domain 7'),
-      Templates: expect.stringMatching(/^3 announced /),
-      Sampling: 'sampler 3: 1 in 512',
-      Interfaces: '10 Gi0/0/1 (to the core)',
-    });
-  await expect.poll(() => cells('Streams', 'netflow9'), POLL).toMatchObject({ Templates: '4 1 changed' });
-});
 
 it('shows what the counters of an interface say', async () => {
   await weir.sendRaw('sflow', [counters(1, 1_000_000, 500_000), counters(2, 5_000_000, 2_500_000)]);
