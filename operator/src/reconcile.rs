@@ -114,6 +114,10 @@ async fn make(context: &Context, observed: &Observed, built: &Built) -> Result<(
         match context.applier.apply(desired).await {
             Ok(true) => context.metrics.wrote(&desired.place.kind.name(), "apply"),
             Ok(false) => {}
+            // Found by nobody is no reason to call a fleet that runs not ready.
+            Err(error) if desired.place.kind == Kind::ServiceMonitor => {
+                warn!(collector = identity(&observed.collector.metadata), %error, "no ServiceMonitor");
+            }
             Err(error) => {
                 warn!(collector = identity(&observed.collector.metadata), %error, "not applied");
                 first.get_or_insert(error);
