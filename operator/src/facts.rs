@@ -93,6 +93,17 @@ impl Facts {
         }
     }
 
+    /// How many profiles some collector refused.
+    pub fn refused(&self) -> usize {
+        let inner = self.lock();
+        let profiles = inner.collectors.values().flat_map(|facts| &facts.profiles);
+        profiles
+            .filter(|(_, fact)| fact.refused.is_some())
+            .map(|(name, _)| name)
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
     /// The collectors that serve a target or refused it, with what they say of it.
     pub fn of_target(&self, target: &str) -> Vec<(String, TargetFact, BTreeSet<String>)> {
         let inner = self.lock();
@@ -207,6 +218,18 @@ mod tests {
         assert_eq!(set(facts(2, &["x"])), ["n/a".to_owned()].into());
         assert_eq!(set(facts(2, &["x", "y"])).len(), 2, "the number of nodes concerns all");
         assert_eq!(board.remove("n/c").profiles.len(), 2);
+    }
+
+    #[test]
+    fn a_refused_profile_counts_once_whatever_the_number_of_collectors() {
+        let board = Facts::default();
+        let mut bad = facts(1, &[]);
+        let refusal = Refusal { reason: "InvalidSpec", message: String::new() };
+        bad.profiles.get_mut("n/a").unwrap().refused = Some(refusal);
+        for (collector, facts) in [("n/c", bad.clone()), ("n/d", bad), ("n/e", facts(1, &[]))] {
+            board.set(collector, facts);
+        }
+        assert_eq!(board.refused(), 1);
     }
 
     #[test]

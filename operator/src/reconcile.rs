@@ -84,8 +84,7 @@ async fn collector(context: &Context, name: &str) -> Result<Option<Duration>, Er
         image: built.as_ref().and_then(|built| Some(built.as_ref().ok()?.image.as_str())),
     };
     let said = status::collector::collector(&observed, &verdict, outcome, &context.options, Timestamp::now());
-    let refused = verdict.profiles.iter().filter(|profile| profile.refused.is_some()).count();
-    context.metrics.refused(refused);
+    context.metrics.refused(context.facts.refused());
     write(context, Kind::FlowCollector, name, serde_json::to_value(&said.status)?).await?;
     if !paused {
         follow(context, name);
